@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace salus {
+
+/// A TOML table being read. Every key asked for is remembered with the value it resolved to, so that
+/// reject_unknown() can name a key that nobody asked for and to_toml() can write the resolved
+/// configuration, defaults included. Copies share one table.
+///
+/// All getters throw UsageError naming origin, line, key and the expected type. Getters without a
+/// default throw when the key is missing.
+class Config {
+ public:
+  static Config parse_file(const std::string& path);
+  static Config parse(const std::string& text, const std::string& origin);
+
+  /// `key` may be dotted ("train.epochs"); `value` is TOML ("3", "[1, 2]"), or else a bare string.
+  void override_with(const std::string& key, const std::string& value);
+
+  bool has(const std::string& key) const;
+  std::string get_string(const std::string& key) const;
+  std::string get_string(const std::string& key, const std::string& fallback) const;
+  std::int64_t get_int(const std::string& key) const;
+  std::int64_t get_int(const std::string& key, std::int64_t fallback) const;
+  double get_double(const std::string& key) const;  ///< integers are accepted
+  double get_double(const std::string& key, double fallback) const;
+  bool get_bool(const std::string& key, bool fallback) const;
+  std::vector<std::string> get_strings(const std::string& key) const;
+  std::vector<std::string> get_strings(const std::string& key,
+                                       const std::vector<std::string>& fallback) const;
+  std::vector<double> get_doubles(const std::string& key) const;
+  std::vector<double> get_doubles(const std::string& key,
+                                  const std::vector<double>& fallback) const;
+  /// One of `choices`; otherwise an error that lists them.
+  std::string get_choice(const std::string& key, const std::vector<std::string>& choices,
+                         const std::string& fallback) const;
+  /// All numeric keys of this table, for an architecture's own options.
+  std::map<std::string, double> get_numbers() const;
+
+  /// A sub-table; an absent one reads as empty.
+  Config table(const std::string& key) const;
+  /// An array of tables ([[key]]); absent reads as empty.
+  std::vector<Config> tables(const std::string& key) const;
+  /// Keys of this table in alphabetical order.
+  std::vector<std::string> keys() const;
+
+  /// \throws UsageError for a key, here or in any sub-table, that no getter asked for, naming the
+  ///         nearest known one.
+  void reject_unknown() const;
+
+  /// The whole table as TOML: what the file and overrides say, plus defaults that were asked for.
+  std::string to_toml() const;
+
+  /// "file.toml:12: [train] epochs" for messages about `key`.
+  std::string where(const std::string& key) const;
+
+ private:
+  struct Node;
+  explicit Config(std::shared_ptr<Node> node) : node_(std::move(node)) {}
+  std::shared_ptr<Node> node_;
+};
+
+/// The one of `known` with the smallest edit distance to `word`, or "" if none is near.
+std::string nearest(const std::string& word, const std::vector<std::string>& known);
+
+}  // namespace salus

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "engine/data/dataset.h"
+
+namespace salus::data {
+
+/// Order in which cases are drawn. A function of (seed, epoch) only, so that a resumed run draws what
+/// a run that was never stopped draws.
+struct Sampler {
+  enum class Kind { kSequential, kShuffle, kBalanced } kind = Kind::kShuffle;
+  std::uint64_t seed = 0;
+
+  /// Positions of one epoch out of `pool` (kBalanced: drawn with replacement, each class as often).
+  std::vector<std::int64_t> epoch(const Dataset& dataset, const std::vector<std::int64_t>& pool,
+                                  std::int64_t epoch) const;
+};
+
+/// Batches of a dataset in a given order, loaded ahead by a background thread (pinned memory when
+/// `pin` is set). Positions of each batch come with it.
+class Loader {
+ public:
+  struct Item {
+    Batch batch;
+    std::vector<std::int64_t> positions;
+  };
+  Loader(const Dataset& dataset, std::vector<std::int64_t> order, std::int64_t batch_size,
+         bool drop_last, int ahead = 2, bool pin = false);
+  ~Loader();
+  std::int64_t batches() const;
+  /// False at the end. \throws what the dataset threw while loading this batch.
+  bool next(Item& item);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace salus::data

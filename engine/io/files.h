@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace salus::io {
+
+/// \throws salus::Error naming the path and the system's reason.
+std::vector<std::byte> read_file(const std::string& path, std::int64_t max_bytes = std::int64_t{8} << 30);
+std::string read_text(const std::string& path, std::int64_t max_bytes = std::int64_t{64} << 20);
+
+/// Writes a whole file atomically: temporary name in the same folder, fsync, rename, fsync of the
+/// folder. After a failure (disk full, killed) the old file is as it was. \throws salus::Error.
+void write_file(const std::string& path, std::span<const std::byte> bytes);
+void write_text(const std::string& path, std::string_view text);
+
+/// A folder that appears whole or not at all: files are written into path(), commit() renames it to
+/// its final name (replacing a folder there); without commit() the destructor removes it.
+class AtomicFolder {
+ public:
+  explicit AtomicFolder(std::string final_path);
+  ~AtomicFolder();
+  AtomicFolder(const AtomicFolder&) = delete;
+  AtomicFolder& operator=(const AtomicFolder&) = delete;
+  const std::string& path() const { return temporary_; }
+  void commit();
+
+ private:
+  std::string final_, temporary_;
+  bool committed_ = false;
+};
+
+/// Lower-case hex SHA-256.
+std::string sha256(std::span<const std::byte> bytes);
+std::string sha256_file(const std::string& path);
+
+/// Processors this process may use (affinity and cgroup quota), at least 1.
+int available_threads();
+
+}  // namespace salus::io
