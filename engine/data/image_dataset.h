@@ -39,8 +39,8 @@ std::vector<ImageCase> read_cases(const Config& data, const Task& task, const st
 class ImageDataset : public Dataset {
  public:
   /// \param threads  decoding threads, 0 = as many as the cgroup allows.
-  ImageDataset(std::vector<ImageCase> cases, std::shared_ptr<const Transform> transform,
-               Task task, int threads = 0);
+  ImageDataset(std::vector<ImageCase> cases, std::shared_ptr<const Transform> transform, Task task,
+               int threads = 0);
   ~ImageDataset() override;
   std::int64_t size() const override;
   const CaseInfo& info(std::int64_t i) const override;
@@ -50,7 +50,8 @@ class ImageDataset : public Dataset {
   /// The image as stored, for reports and explanations.
   io::Image image(std::int64_t i) const;
 
-  /// Decodes and transforms everything once; load() then only gathers. Calls `progress(done, total)`.
+  /// Decodes and transforms everything once; load() then only gathers. Calls `progress(done,
+  /// total)`.
   /// \throws Error listing the files that cannot be read (all of them, not only the first).
   void cache(const std::function<void(std::int64_t, std::int64_t)>& progress = {});
   /// float32 bytes that cache() would take.

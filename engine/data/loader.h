@@ -9,8 +9,8 @@
 
 namespace salus::data {
 
-/// Order in which cases are drawn. A function of (seed, epoch) only, so that a resumed run draws what
-/// a run that was never stopped draws.
+/// Order in which cases are drawn. A function of (seed, epoch) only, so that a resumed run draws
+/// what a run that was never stopped draws.
 struct Sampler {
   enum class Kind { kSequential, kShuffle, kBalanced } kind = Kind::kShuffle;
   std::uint64_t seed = 0;
