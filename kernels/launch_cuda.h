@@ -1,0 +1,37 @@
+#pragma once
+
+// For x_cuda.cu files only: how a kernel is launched.
+
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+#include <cuda_runtime.h>
+
+#include "kernels/device.h"
+#include "kernels/dispatch.h"
+
+namespace salus::kernels {
+
+/// Runs `kernel` on the current stream of `device` and checks the launch. An empty grid launches
+/// nothing. Does not wait, does not allocate: it may be captured in a CUDA graph.
+///
+/// \throws c10::Error if the driver refuses the launch (or an earlier one has failed).
+template <typename... Parameters, typename... Arguments>
+void launch(int device, const LaunchShape& shape, void (*kernel)(Parameters...),
+            Arguments... arguments) {
+  constexpr std::size_t kSharedWithoutAsking = 48 * 1024;
+  const dim3 grid(shape.grid[0], shape.grid[1], shape.grid[2]);
+  const dim3 block(shape.block[0], shape.block[1], shape.block[2]);
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
+  const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
+  const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
+  if (shape.shared_bytes > kSharedWithoutAsking) {
+    C10_CUDA_CHECK(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                                        cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                        static_cast<int>(shape.shared_bytes)));
+  }
+  kernel<<<grid, block, shape.shared_bytes, stream>>>(Parameters(arguments)...);
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+}
+
+}  // namespace salus::kernels
