@@ -8,9 +8,10 @@
 
 namespace salus {
 
-/// A TOML table being read. Every key asked for is remembered with the value it resolved to, so that
-/// reject_unknown() can name a key that nobody asked for and to_toml() can write the resolved
-/// configuration, defaults included. Copies share one table.
+/// A TOML table being read. Every key asked for is remembered with the value it resolved to, so
+/// that reject_unknown() can name a key that nobody asked for and to_toml() can write the resolved
+/// configuration, defaults included. Copies share one table. Not thread-safe. A key may be dotted
+/// ("train.epochs") wherever one is asked for.
 ///
 /// All getters throw UsageError naming origin, line, key and the expected type. Getters without a
 /// default throw when the key is missing.
@@ -19,10 +20,19 @@ class Config {
   static Config parse_file(const std::string& path);
   static Config parse(const std::string& text, const std::string& origin);
 
-  /// `key` may be dotted ("train.epochs"); `value` is TOML ("3", "[1, 2]"), or else a bare string.
+  /// Sets `key`; `value` is TOML ("3", "[1, 2]"), or else a bare string.
+  /// \throws UsageError for an empty key, or one that passes through a value that is not a table.
   void override_with(const std::string& key, const std::string& value);
 
+  /// True if the file or an override gives `key`. Counts as asking for it.
   bool has(const std::string& key) const;
+  bool is_array(const std::string& key) const;    ///< false if absent
+  bool is_integer(const std::string& key) const;  ///< false if absent
+  /// What a key that may be one or the other holds ("balanced" or [1, 3]); false if it is absent.
+  bool is_string(const std::string& key) const;
+  bool is_number(const std::string& key) const;
+  bool is_list(const std::string& key) const;
+
   std::string get_string(const std::string& key) const;
   std::string get_string(const std::string& key, const std::string& fallback) const;
   std::int64_t get_int(const std::string& key) const;
@@ -30,6 +40,7 @@ class Config {
   double get_double(const std::string& key) const;  ///< integers are accepted
   double get_double(const std::string& key, double fallback) const;
   bool get_bool(const std::string& key, bool fallback) const;
+  /// Lists; a single value reads as a list of one.
   std::vector<std::string> get_strings(const std::string& key) const;
   std::vector<std::string> get_strings(const std::string& key,
                                        const std::vector<std::string>& fallback) const;
@@ -39,7 +50,7 @@ class Config {
   /// One of `choices`; otherwise an error that lists them.
   std::string get_choice(const std::string& key, const std::vector<std::string>& choices,
                          const std::string& fallback) const;
-  /// All numeric keys of this table, for an architecture's own options.
+  /// All numeric keys of this table (true and false as 1 and 0), for an architecture's own options.
   std::map<std::string, double> get_numbers() const;
 
   /// A sub-table; an absent one reads as empty.
