@@ -39,6 +39,11 @@ struct Prediction {
   double milliseconds = 0;                 ///< read, transform and score of this input's group
 };
 
+struct SessionOptions {
+  bool embeddings = false;
+  bool force = false;  ///< score images that the bundle does not accept; the reasons become flags
+};
+
 /// Bundle -> Transform -> Predictor -> calibration.
 class Session {
  public:
@@ -49,9 +54,11 @@ class Session {
   ~Session();
   Session(Session&&) noexcept;
 
-  /// Scores images. \throws Error if one does not fit and the bundle refuses.
+  /// Scores images; their frames share micro-batches. \throws Error naming the first that does not fit
+  /// if the bundle refuses and `force` is not set.
   std::vector<Prediction> predict(const std::vector<io::Image>& images,
-                                  const std::vector<std::string>& ids, bool embeddings) const;
+                                  const std::vector<std::string>& ids,
+                                  const SessionOptions& options = {}) const;
 
   /// Calibrated probabilities of logits float32 [N, L] -> float64 [N, L].
   at::Tensor probabilities(const at::Tensor& logits) const;

@@ -1,0 +1,117 @@
+#include "engine/infer/score_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <future>
+
+#include "engine/data/thread_pool.h"
+#include "engine/io/error.h"
+
+namespace salus::infer {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+/// One file of a group: an image, or why there is none.
+struct Read {
+  std::string id;
+  io::Image image;
+  std::string failure;
+  double milliseconds = 0;
+};
+
+using Group = std::vector<Read>;
+
+void check_fit(const Session& session, bool force, Read& read) {
+  const auto mismatches = session.bundle().accepts.mismatches(read.image);
+  if (mismatches.empty() || force || !session.bundle().accepts.refuse) return;
+  read.failure = fmt::format("{}: {}", read.id, fmt::join(mismatches, " "));
+}
+
+Group read_group(const Session& session, const std::vector<std::string>& paths, std::size_t begin,
+                 std::size_t end, bool force, data::ThreadPool& pool) {
+  Group group(end - begin);
+  pool.for_each(static_cast<std::int64_t>(group.size()), [&](std::int64_t i) {
+    const auto start = Clock::now();
+    auto& read = group[i];
+    read.id = paths[begin + i];
+    try {
+      read.image = io::read_image(read.id);
+      check_fit(session, force, read);
+    } catch (const std::exception& error) {
+      read.failure = error.what();
+    }
+    read.milliseconds = milliseconds_since(start);
+  });
+  return group;
+}
+
+/// Scores the readable images of a group together; if that fails, one by one, to find the one.
+void score_group(const Session& session, Group& group, const ScoreOptions& options,
+                 std::vector<Prediction>& predictions) {
+  std::vector<io::Image> images;
+  std::vector<std::string> ids;
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (!group[i].failure.empty()) continue;
+    images.push_back(group[i].image);
+    ids.push_back(group[i].id);
+    positions.push_back(i);
+  }
+  const SessionOptions how{options.embeddings, options.force};
+  predictions.resize(group.size());
+  try {
+    auto scored = session.predict(images, ids, how);
+    for (std::size_t i = 0; i < scored.size(); ++i)
+      predictions[positions[i]] = std::move(scored[i]);
+  } catch (const std::exception&) {
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      try {
+        predictions[positions[i]] = session.predict({images[i]}, {ids[i]}, how).at(0);
+      } catch (const std::exception& error) {
+        group[positions[i]].failure = fmt::format("{}: {}", ids[i], error.what());
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::size_t score_files(const Session& session, const std::vector<std::string>& paths,
+                        const ScoreOptions& options, const ScoreHandlers& handlers) {
+  const auto size =
+      static_cast<std::size_t>(std::max<std::int64_t>(1, session.bundle().micro_batch));
+  data::ThreadPool pool(options.threads);
+  const auto read_at = [&](std::size_t begin) {
+    return read_group(session, paths, begin, std::min(paths.size(), begin + size), options.force,
+                      pool);
+  };
+  std::size_t skipped = 0;
+  std::future<Group> next;
+  if (!paths.empty()) next = std::async(std::launch::async, read_at, 0);
+  for (std::size_t begin = 0; begin < paths.size(); begin += size) {
+    auto group = next.get();
+    if (begin + size < paths.size()) next = std::async(std::launch::async, read_at, begin + size);
+    std::vector<Prediction> predictions;
+    score_group(session, group, options, predictions);
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      if (!group[i].failure.empty()) {
+        ++skipped;
+        handlers.skipped(group[i].id, group[i].failure);
+        continue;
+      }
+      predictions[i].milliseconds += group[i].milliseconds;
+      handlers.scored(predictions[i]);
+    }
+  }
+  return skipped;
+}
+
+}  // namespace salus::infer

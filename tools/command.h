@@ -1,0 +1,30 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace salus::tools {
+
+/// Exit statuses, the same for every command.
+enum Exit { kDone = 0, kFailed = 1, kWrongUse = 2, kSomeSkipped = 3 };
+
+/// Options that every command takes.
+struct Common {
+  bool json = false;
+  std::string device = "cpu";
+  int threads = 0;  ///< 0 = as many as affinity and cgroup allow
+
+  void add_to(CLI::App& app);
+  /// Applies `threads` to LibTorch. \throws UsageError for a bad value.
+  void apply() const;
+};
+
+/// Adds one subcommand; when it was chosen and has run, `exit_status` holds its status.
+void add_train(CLI::App& app, int& exit_status);
+void add_evaluate(CLI::App& app, int& exit_status);
+void add_predict(CLI::App& app, int& exit_status);
+void add_explain(CLI::App& app, int& exit_status);
+void add_inspect(CLI::App& app, int& exit_status);
+void add_models(CLI::App& app, int& exit_status);
+
+}  // namespace salus::tools

@@ -1,0 +1,167 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/io/dicom.h"
+#include "engine/io/image.h"
+#include "engine/io/modality.h"
+#include "engine/io/npy.h"
+#include "tools/command.h"
+
+namespace salus::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json describe_table(const io::LookupTable& lut) {
+  return {{"first_value", lut.first},
+          {"entries", lut.entries.size()},
+          {"bits", lut.bits},
+          {"explanation", lut.explanation}};
+}
+
+Json describe_chain(const io::GrayscaleChain& chain) {
+  Json out;
+  out["unit"] = chain.unit;
+  if (chain.modality_lut) {
+    out["modality_lut"] = describe_table(*chain.modality_lut);
+  } else if (chain.has_rescale) {
+    out["rescale"] = {{"slope", chain.slope}, {"intercept", chain.intercept}};
+  } else {
+    out["rescale"] = nullptr;
+  }
+  out["windows"] = Json::array();
+  for (const auto& window : chain.windows) {
+    out["windows"].push_back(
+        {{"center", window.center}, {"width", window.width}, {"explanation", window.explanation}});
+  }
+  constexpr const char* kFunctions[] = {"LINEAR", "LINEAR_EXACT", "SIGMOID"};
+  out["voi_function"] = kFunctions[static_cast<int>(chain.function)];
+  out["voi_luts"] = Json::array();
+  for (const auto& lut : chain.voi_luts) out["voi_luts"].push_back(describe_table(lut));
+  return out;
+}
+
+Json describe_geometry(const io::Image& image) {
+  if (image.geometry.empty() || !image.geometry[0]) return nullptr;
+  const auto& first = *image.geometry[0];
+  return {{"origin_lps_mm", first.origin},
+          {"row_direction", first.row_cosine},
+          {"column_direction", first.column_cosine}};
+}
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json describe(const std::string& file, const io::Image& image) {
+  Json out;
+  out["file"] = file;
+  out["format"] = image.format;
+  if (!image.transfer_syntax.empty()) {
+    out["transfer_syntax"] = {{"uid", image.transfer_syntax},
+                              {"name", io::transfer_syntax_name(image.transfer_syntax)}};
+  }
+  out["modality"] = image.modality;
+  out["sop_class"] = image.sop_class;
+  out["body_part"] = image.body_part;
+  out["view"] = image.view;
+  out["manufacturer"] = image.manufacturer;
+  out["photometric"] = image.photometric;
+  out["frames"] = image.pixels.frames;
+  out["rows"] = image.pixels.rows;
+  out["columns"] = image.pixels.columns;
+  out["samples"] = image.pixels.samples;
+  out["bits_stored"] = image.bits_stored;
+  out["signed"] = image.is_signed;
+  out["stored_type"] = io::numpy_name(image.pixels.type);
+  if (!image.gray.empty()) out.update(describe_chain(image.gray[0]));
+  out["grayscale_per_frame"] = image.gray.size() > 1;
+  out["padding_range"] =
+      image.padding ? Json{image.padding->low, image.padding->high} : Json(nullptr);
+  out["geometry"] = describe_geometry(image);
+  out["pixel_spacing_mm"] = or_null(image.pixel_spacing);
+  out["slice_thickness_mm"] = or_null(image.slice_thickness);
+  return out;
+}
+
+void describe_values(const io::ModalityValues& values, Json& out) {
+  out["minimum"] = values.minimum;
+  out["maximum"] = values.maximum;
+  out["mean"] = values.mean;
+  out["padding_pixels"] = values.padding_count;
+  out["nan_pixels"] = values.nan_count;
+  out["modality_type"] = io::numpy_name(values.type);
+}
+
+void describe_identities(const std::string& file, Json& out) {
+  const auto who = io::read_dicom_identities(file);
+  out["identities"] = {{"patient_name", who.patient_name},
+                       {"patient_id", who.patient_id},
+                       {"birth_date", who.birth_date},
+                       {"accession_number", who.accession_number},
+                       {"study_uid", who.study_uid},
+                       {"series_uid", who.series_uid},
+                       {"sop_instance_uid", who.sop_instance_uid}};
+}
+
+void write_pixels(const std::string& path, const io::Image& image,
+                  const io::ModalityValues& values) {
+  std::vector<std::int64_t> shape{image.pixels.frames, image.pixels.rows, image.pixels.columns};
+  if (image.pixels.samples == 3) shape.push_back(3);
+  io::write_npy(path, io::numpy_name(values.type), shape, values.bytes);
+}
+
+/// One "key: value" line per entry; empty strings and nulls say "not in the file".
+void print_text(const Json& report) {
+  for (const auto& [key, value] : report.items()) {
+    if (key == "warnings") continue;
+    std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    if (value.is_null() || text.empty()) text = "not in the file";
+    fmt::print("{:<20} {}\n", key, text);
+  }
+  for (const auto& warning : report["warnings"]) {
+    fmt::print("{:<20} {}\n", "warning", warning.get<std::string>());
+  }
+}
+
+struct Options {
+  Common common;
+  std::string file, pixels;
+  bool identities = false;
+};
+
+int inspect(const Options& options) {
+  options.common.apply();
+  const auto image = io::read_image(options.file);
+  const auto values = io::modality_values(image);
+  auto report = describe(options.file, image);
+  describe_values(values, report);
+  if (options.identities && image.format == "DICOM") describe_identities(options.file, report);
+  report["warnings"] = image.warnings;
+  if (!options.pixels.empty()) write_pixels(options.pixels, image, values);
+  if (options.common.json) {
+    fmt::print("{}\n", report.dump(2, ' ', false, Json::error_handler_t::replace));
+  } else {
+    print_text(report);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, int& exit_status) {
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("inspect", "Show what the engine sees in one file");
+  command->add_option("FILE", options->file, "DICOM, PNG, JPEG, TIFF, NIfTI or NPY")->required();
+  command->add_option("--pixels", options->pixels,
+                      "Write modality values [frames, H, W(, 3)] to this .npy, before VOI and "
+                      "MONOCHROME1 inversion");
+  command->add_flag("--identities", options->identities,
+                    "Also show patient identity and UIDs (left out otherwise)");
+  options->common.add_to(*command);
+  command->callback([options, &exit_status] { exit_status = inspect(*options); });
+}
+
+}  // namespace salus::tools

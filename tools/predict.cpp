@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "engine/infer/score_files.h"
+#include "engine/io/error.h"
+#include "engine/io/files.h"
+#include "engine/io/inputs.h"
+#include "engine/io/npy.h"
+#include "models/zoo.h"
+#include "tools/command.h"
+
+namespace salus::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  Common common;
+  std::string bundle, format = "jsonl", embeddings;
+  std::vector<std::string> inputs;
+  bool force = false;
+};
+
+/// Key of a label's score in the output: regression has values, the others probabilities.
+const char* score_key(const Task& task) {
+  return task.kind == TaskKind::kRegression ? "values" : "probabilities";
+}
+
+void print_json(const Task& task, const infer::Prediction& prediction) {
+  Json line;
+  line["id"] = prediction.id;
+  for (std::size_t i = 0; i < task.labels.size(); ++i) {
+    line[score_key(task)][task.labels[i]] = prediction.probabilities[i];
+  }
+  for (std::size_t i = 0; i < prediction.decisions.size(); ++i) {
+    const int decision = prediction.decisions[i];
+    line["decisions"][task.labels[i]] = decision < 0 ? Json(nullptr) : Json(decision == 1);
+  }
+  line["frames"] = prediction.frames;
+  if (!prediction.flags.empty()) line["flags"] = prediction.flags;
+  line["time_ms"] = std::round(prediction.milliseconds * 1000) / 1000;
+  fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+/// A cell by RFC 4180.
+std::string cell(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
+
+void print_csv_header(const Task& task) {
+  std::string line = "id";
+  for (const auto& label : task.labels) line += "," + cell(label);
+  for (const auto& label : task.labels) line += "," + cell("decision:" + label);
+  fmt::print("{},flags,time_ms\n", line);
+}
+
+void print_csv(const infer::Prediction& prediction) {
+  std::string line = cell(prediction.id);
+  for (double probability : prediction.probabilities) line += fmt::format(",{}", probability);
+  for (int decision : prediction.decisions) {
+    line += decision < 0 ? std::string(",") : fmt::format(",{}", decision);
+  }
+  fmt::print("{},{},{:.3f}\n", line, cell(fmt::format("{}", fmt::join(prediction.flags, " "))),
+             prediction.milliseconds);
+}
+
+/// Collects embeddings and writes NAME.npy [N, E] with the ids beside it, one a line.
+class EmbeddingWriter {
+ public:
+  explicit EmbeddingWriter(std::string path) : path_(std::move(path)) {}
+
+  void add(const infer::Prediction& prediction) {
+    if (path_.empty()) return;
+    values_.insert(values_.end(), prediction.embedding.begin(), prediction.embedding.end());
+    ids_ += prediction.id + "\n";
+    ++rows_;
+  }
+
+  void write() const {
+    if (path_.empty() || rows_ == 0) return;
+    const auto width = static_cast<std::int64_t>(values_.size()) / rows_;
+    io::write_npy(path_, "<f4", {rows_, width}, std::as_bytes(std::span(values_)));
+    io::write_text(path_ + ".ids.txt", ids_);
+  }
+
+ private:
+  std::string path_, ids_;
+  std::vector<float> values_;
+  std::int64_t rows_ = 0;
+};
+
+int predict(const Options& options) {
+  options.common.apply();
+  Registry zoo;
+  register_zoo(zoo);
+  const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
+  const auto paths = io::expand_inputs(options.inputs, std::cin);
+  const auto& task = session.bundle().task;
+  const bool csv = options.format == "csv";
+  if (csv) print_csv_header(task);
+  EmbeddingWriter embeddings(options.embeddings);
+  infer::ScoreHandlers handlers;
+  handlers.scored = [&](const infer::Prediction& prediction) {
+    csv ? print_csv(prediction) : print_json(task, prediction);
+    std::fflush(stdout);
+    embeddings.add(prediction);
+  };
+  handlers.skipped = [](const std::string&, const std::string& reason) {
+    fmt::print(stderr, "skipped: {}\n", reason);
+  };
+  const infer::ScoreOptions how{!options.embeddings.empty(), options.common.threads, options.force};
+  const auto skipped = infer::score_files(session, paths, how, handlers);
+  embeddings.write();
+  if (skipped == 0) return kDone;
+  fmt::print(stderr, "{} of {} files were skipped.\n", skipped, paths.size());
+  return skipped == paths.size() ? kFailed : kSomeSkipped;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, int& exit_status) {
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand("predict", "Score images with a bundle");
+  command->add_option("BUNDLE", options->bundle, "Folder of a trained model")->required();
+  command
+      ->add_option("INPUT", options->inputs,
+                   "Files, folders, glob patterns; - reads such a list from standard input")
+      ->required();
+  command->add_option("--format", options->format, "jsonl or csv")
+      ->check(CLI::IsMember({"jsonl", "csv"}))
+      ->capture_default_str();
+  command->add_option("--embeddings", options->embeddings,
+                      "Write penultimate features [N, E] to this .npy, ids to OUT.ids.txt");
+  command->add_flag("--force", options->force,
+                    "Score images that the bundle does not accept, and flag them");
+  options->common.add_to(*command);
+  command->callback([options, &exit_status] { exit_status = predict(*options); });
+}
+
+}  // namespace salus::tools
