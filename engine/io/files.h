@@ -9,24 +9,31 @@
 
 namespace salus::io {
 
+/// Reads a whole file. `max_bytes` is checked before anything is allocated.
 /// \throws salus::Error naming the path and the system's reason.
-std::vector<std::byte> read_file(const std::string& path, std::int64_t max_bytes = std::int64_t{8} << 30);
+std::vector<std::byte> read_file(const std::string& path,
+                                 std::int64_t max_bytes = std::int64_t{8} << 30);
 std::string read_text(const std::string& path, std::int64_t max_bytes = std::int64_t{64} << 20);
 
 /// Writes a whole file atomically: temporary name in the same folder, fsync, rename, fsync of the
-/// folder. After a failure (disk full, killed) the old file is as it was. \throws salus::Error.
+/// folder. After a failure (disk full, killed) the old file is as it was. A symbolic link is
+/// followed; the mode of an existing file is kept. What is not a regular file (/dev/stdout, a pipe)
+/// is written to directly. \throws salus::Error.
 void write_file(const std::string& path, std::span<const std::byte> bytes);
 void write_text(const std::string& path, std::string_view text);
 
-/// A folder that appears whole or not at all: files are written into path(), commit() renames it to
-/// its final name (replacing a folder there); without commit() the destructor removes it.
+/// A folder that appears whole or not at all: files are written into path(), commit() makes them
+/// durable and renames the folder to its final name (replacing a folder there in one step); without
+/// commit() the destructor removes it. Missing parent folders are made.
 class AtomicFolder {
  public:
+  /// \throws salus::Error if the folder cannot be made or `final_path` is not a folder.
   explicit AtomicFolder(std::string final_path);
   ~AtomicFolder();
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;
   const std::string& path() const { return temporary_; }
+  /// \throws salus::Error; the folder that was there is then still there, whole.
   void commit();
 
  private:
@@ -34,7 +41,7 @@ class AtomicFolder {
   bool committed_ = false;
 };
 
-/// Lower-case hex SHA-256.
+/// Lower-case hex SHA-256 (FIPS 180-4).
 std::string sha256(std::span<const std::byte> bytes);
 std::string sha256_file(const std::string& path);
 

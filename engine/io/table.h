@@ -15,9 +15,17 @@ struct TextTable {
   int column(const std::string& name) const;
 };
 
-/// CSV (RFC 4180, header, UTF-8) or Parquet, by content. Line numbers in errors count the header as 1.
+/// CSV (RFC 4180, header, UTF-8) or Parquet, by content. Line numbers in errors count the header
+/// as 1.
+///
+/// CSV: LF, CRLF or CR ends a line; a byte order mark is skipped; quoted cells may hold commas,
+/// line ends and doubled quotes; empty lines are skipped unless the table has one column. Cells are
+/// kept as they stand, blanks included. Parquet: integers and decimals as their digits, floats as
+/// the shortest text that reads back to the same value ("3", "0.1", "1e+20"), booleans as "1" and
+/// "0", dates and times as ISO 8601, null and NaN as "".
+///
 /// \throws salus::Error naming file, row and column; an unequal number of cells, duplicate column
-///         names and an empty file are errors.
+///         names, nested Parquet columns and an empty file are errors.
 TextTable read_table(const std::string& path);
 
 }  // namespace salus::io
