@@ -7,7 +7,7 @@ if(NOT EXISTS ${SALUS_SITE}/torch)
 endif()
 
 find_package(Threads REQUIRED)
-find_package(OpenMP REQUIRED)
+
 find_package(ZLIB REQUIRED)
 
 # --- LibTorch -------------------------------------------------------------------------------
@@ -21,13 +21,16 @@ function(salus_torch_library name)
 endfunction()
 salus_torch_library(c10)
 salus_torch_library(torch_cpu)
-add_library(salus_torch INTERFACE)
+add_library(salus_torch INTERFACE IMPORTED GLOBAL)
 foreach(dir ${torch_includes})
   target_compile_options(salus_torch INTERFACE
     "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter ${dir}>"
     "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-isystem ${dir}>")
 endforeach()
-target_link_libraries(salus_torch INTERFACE torch_cpu c10 OpenMP::OpenMP_CXX Threads::Threads)
+# at::parallel_for is serial, silently, unless compiled with OpenMP; the wheel brings the run-time.
+target_compile_options(salus_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+target_link_libraries(salus_torch INTERFACE torch_cpu c10 ${SALUS_TORCH}/lib/libgomp.so.1
+  Threads::Threads)
 target_compile_definitions(salus_torch INTERFACE AT_PARALLEL_OPENMP=1)
 set(SALUS_RPATH ${SALUS_TORCH}/lib)
 file(GLOB nvidia_libs ${SALUS_SITE}/nvidia/*/lib)
@@ -37,7 +40,7 @@ foreach(dir ${nvidia_libs})
 endforeach()
 
 # --- Arrow (headers and libraries inside the pyarrow wheel) -----------------------------------
-add_library(salus_arrow INTERFACE)
+add_library(salus_arrow INTERFACE IMPORTED GLOBAL)
 target_compile_options(salus_arrow INTERFACE
   "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter ${SALUS_SITE}/pyarrow/include>")
 file(GLOB arrow_lib ${SALUS_SITE}/pyarrow/libarrow.so.*)
@@ -47,28 +50,28 @@ target_link_options(salus_arrow INTERFACE "LINKER:-rpath,${SALUS_SITE}/pyarrow")
 
 # --- Debian packages --------------------------------------------------------------------------
 find_path(DCMTK_INCLUDE dcmtk/dcmdata/dctk.h REQUIRED)
-add_library(salus_dcmtk INTERFACE)
+add_library(salus_dcmtk INTERFACE IMPORTED GLOBAL)
 target_include_directories(salus_dcmtk SYSTEM INTERFACE ${DCMTK_INCLUDE})
 target_link_libraries(salus_dcmtk INTERFACE dcmjpeg ijg8 ijg12 ijg16 dcmjpls dcmtkcharls dcmimage
   dcmimgle dcmdata oflog ofstd)
 
 find_path(OPENJPEG_INCLUDE openjpeg.h PATH_SUFFIXES openjpeg-2.5 openjpeg-2.6 REQUIRED)
-add_library(salus_openjpeg INTERFACE)
+add_library(salus_openjpeg INTERFACE IMPORTED GLOBAL)
 target_include_directories(salus_openjpeg SYSTEM INTERFACE ${OPENJPEG_INCLUDE})
 target_link_libraries(salus_openjpeg INTERFACE openjp2)
 
 find_path(OPENCV_INCLUDE opencv2/core.hpp PATH_SUFFIXES opencv4 REQUIRED)
-add_library(salus_opencv INTERFACE)
+add_library(salus_opencv INTERFACE IMPORTED GLOBAL)
 target_include_directories(salus_opencv SYSTEM INTERFACE ${OPENCV_INCLUDE})
 target_link_libraries(salus_opencv INTERFACE opencv_imgcodecs opencv_imgproc opencv_core)
 
 find_path(NIFTI_INCLUDE nifti1_io.h PATH_SUFFIXES nifti REQUIRED)
-add_library(salus_nifti INTERFACE)
+add_library(salus_nifti INTERFACE IMPORTED GLOBAL)
 target_include_directories(salus_nifti SYSTEM INTERFACE ${NIFTI_INCLUDE})
 target_link_libraries(salus_nifti INTERFACE niftiio znz ZLIB::ZLIB)
 
 find_path(HWY_INCLUDE hwy/highway.h REQUIRED)
-add_library(salus_highway INTERFACE)
+add_library(salus_highway INTERFACE IMPORTED GLOBAL)
 target_link_libraries(salus_highway INTERFACE hwy)
 
 find_package(tomlplusplus QUIET)
@@ -101,7 +104,7 @@ if(SALUS_CUDA)
   salus_torch_library(torch_cuda)
   salus_torch_library(c10_cuda)
   file(GLOB cudart ${SALUS_CUDA_ROOT}/lib/libcudart.so.*)
-  add_library(salus_torch_cuda INTERFACE)
+  add_library(salus_torch_cuda INTERFACE IMPORTED GLOBAL)
   target_include_directories(salus_torch_cuda SYSTEM INTERFACE ${SALUS_CUDA_ROOT}/include)
   target_link_libraries(salus_torch_cuda INTERFACE torch_cuda c10_cuda ${cudart} salus_torch)
   target_link_options(salus_torch_cuda INTERFACE "LINKER:-rpath,${SALUS_CUDA_ROOT}/lib")
