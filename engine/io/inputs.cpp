@@ -55,7 +55,7 @@ void add(const std::string& name, std::vector<std::string>& inputs) {
   const bool pattern = name.find_first_of("*?[") != std::string::npos;
   const auto found = pattern ? matches(name) : std::vector<std::string>{};
   if (found.empty()) {
-    throw Error(fmt::format(pattern ? "{} matches no file." : "{} does not exist.", name));
+    throw Error(name + (pattern ? " matches no file." : " does not exist."));
   }
   for (const auto& path : found) add(path, inputs);
 }
