@@ -72,6 +72,26 @@ bool take_step(const Problem& problem, LogisticFit& fit, double ds, double di) {
   return false;
 }
 
+/// True if a cut of x parts the targets, ties at the cut included: the likelihood then has no
+/// maximum (Albert and Anderson 1984). Also true for constant x or a single class.
+bool is_separable(const Problem& problem) {
+  constexpr double kInf = std::numeric_limits<double>::infinity();
+  double low1 = kInf, high1 = -kInf, low0 = kInf, high0 = -kInf;
+  for (std::size_t i = 0; i < problem.x.size(); ++i) {
+    if (problem.weight(i) == 0) continue;
+    const double x = problem.x[i];
+    if (problem.targets[i] > 0) {
+      low1 = std::min(low1, x);
+      high1 = std::max(high1, x);
+    }
+    if (problem.targets[i] < 1) {
+      low0 = std::min(low0, x);
+      high0 = std::max(high0, x);
+    }
+  }
+  return low1 >= high0 || high1 <= low0;
+}
+
 bool diverged(const LogisticFit& fit) {
   return !(std::abs(fit.slope) < kDiverged && std::abs(fit.intercept) < kDiverged);
 }
@@ -94,10 +114,11 @@ LogisticFit fit_logistic(std::span<const double> x, std::span<const double> targ
                          std::span<const double> weights, LogisticFit start) {
   const Problem problem{x, targets, weights};
   LogisticFit fit{start.slope, start.intercept, false};
+  if (is_separable(problem)) return fit;
   for (int k = 0; k < kMaxIterations; ++k) {
     const Derivatives d = problem.derivatives(fit.slope, fit.intercept);
     const double determinant = d.h00 * d.h11 - d.h01 * d.h01;
-    // A flat likelihood: separated classes, a constant predictor, or no cases.
+    // A likelihood that is flat to rounding: nearly separated classes or constant predictor.
     if (!(determinant > 1e-12 * d.h00 * d.h11) || !(d.h00 > 1e-9 * d.weight)) return fit;
     const double di = (-d.g0 * d.h11 + d.g1 * d.h01) / determinant;
     const double ds = (-d.g1 * d.h00 + d.g0 * d.h01) / determinant;
