@@ -7,14 +7,16 @@
 
 namespace salus::io {
 
-/// True if the first bytes (at least 132 where the file has as many; more is better) look like a DICOM
-/// file: "DICM" after the preamble, or a data set that begins with a plausible group 0002/0008 element.
+/// True if the first bytes (at least 132 where the file has as many; more is better) look like a
+/// DICOM file: "DICM" after the preamble, or a data set that begins with a plausible group
+/// 0002/0008 element.
 bool looks_like_dicom(std::span<const std::byte> head);
 
 /// Reads one DICOM file. Structure is walked and checked before DCMTK or any codec sees it.
 ///
 /// Decodes implicit and explicit VR, little and big endian, deflated, RLE, JPEG (.50 .51 .57 .70),
-/// JPEG-LS (.80 .81), JPEG 2000 (.90 .91 .92 .93), HTJ2K (.201 .202 .203), encapsulated uncompressed
+/// JPEG-LS (.80 .81), JPEG 2000 (.90 .91 .92 .93), HTJ2K (.201 .202 .203), encapsulated
+/// uncompressed
 /// (.98). Palette, YBR and planar colour become interleaved RGB.
 ///
 /// \throws salus::Error naming the file and the reason: no pixels, a transfer syntax that is not a

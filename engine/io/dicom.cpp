@@ -1,0 +1,147 @@
+#include "engine/io/dicom.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "engine/io/dicom_codecs.h"
+#include "engine/io/dicom_color.h"
+#include "engine/io/dicom_gray.h"
+#include "engine/io/dicom_layout.h"
+#include "engine/io/dicom_native.h"
+#include "engine/io/dicom_parser.h"
+
+namespace salus::io {
+namespace dicom {
+namespace {
+
+/// Corrects the declared codec where the pixel element contradicts it.
+void match_codec(ParsedFile& file, const PixelLayout& layout) {
+  const Element& pixels = *layout.element;
+  Codec& codec = file.syntax.codec;
+  const bool encapsulated = pixels.length == kUndefinedLength;
+  if (layout.is_float && encapsulated) file.source->fail("its float pixels are encapsulated.");
+  const bool named = !file.transfer_syntax_uid.empty();
+  if (encapsulated && codec == Codec::kNative) {
+    codec = Codec::kSniff;
+    file.warnings.push_back(
+        fmt::format("The pixel data are encapsulated although the transfer "
+                    "syntax is {}; they were decoded as they look.",
+                    file.syntax.name));
+  } else if (!encapsulated && codec != Codec::kNative) {
+    const bool items = pixels.length >= 8 && pixels.offset + 8 <= file.source->size() &&
+                       load_uint(file.source->view(pixels.offset, 4), 4, true) == 0xFEFF00E0;
+    if (items) return;
+    const auto bytes =
+        static_cast<std::uint64_t>((layout.native_bits_per_frame() * layout.frames + 7) / 8);
+    if (named && pixels.length != bytes && pixels.length != bytes + bytes % 2) {
+      file.source->fail(
+          fmt::format("its transfer syntax is {} but its pixel data are not "
+                      "encapsulated.",
+                      file.syntax.name));
+    }
+    codec = Codec::kNative;
+    if (named) {
+      file.warnings.push_back(
+          fmt::format("The pixel data are uncompressed although the transfer "
+                      "syntax is {}; they were read as they are.",
+                      file.syntax.name));
+    }
+  }
+}
+
+/// Chroma subsampling that cannot be undone.
+void check_colour(const ParsedFile& file, const PixelLayout& layout) {
+  if (file.syntax.codec != Codec::kNative && file.syntax.codec != Codec::kEncapsulatedNative)
+    return;
+  if (layout.photometric == "YBR_PARTIAL_420") {
+    file.source->fail("uncompressed YBR_PARTIAL_420 pixels are not read.");
+  }
+  if (layout.is_422() && layout.columns % 2 != 0) {
+    file.source->fail(fmt::format("it has {} columns, but {} needs an even number.", layout.columns,
+                                  layout.photometric));
+  }
+}
+
+void read_native_rgb(ParsedFile& file, const PixelLayout& layout, std::byte* out) {
+  read_native(file, layout, out);
+  if (layout.photometric == "YBR_RCT" || layout.photometric == "YBR_ICT") {
+    file.warnings.push_back(fmt::format(
+        "PhotometricInterpretation is {}, which only JPEG 2000 has; the pixels were kept as RGB.",
+        layout.photometric));
+  } else if (layout.is_ybr()) {
+    ybr_to_rgb(out, layout.frames * layout.pixels_per_frame(), layout.type(), layout.bits_stored,
+               layout.photometric.starts_with("YBR_PARTIAL"));
+  }
+}
+
+void describe(ParsedFile& file, const PixelLayout& layout, Image& image) {
+  ByteSource& source = *file.source;
+  image.format = "DICOM";
+  image.transfer_syntax = file.transfer_syntax_uid;
+  image.photometric = layout.photometric;
+  image.monochrome1 = layout.photometric == "MONOCHROME1";
+  image.bits_stored = layout.bits_stored;
+  image.is_signed = layout.is_signed || layout.is_float;
+  image.modality = text(source, file.data, kModality);
+  image.view = text(source, file.data, kViewPosition);
+  image.body_part = text(source, file.data, kBodyPart);
+  image.manufacturer = text(source, file.data, kManufacturer);
+  image.sop_class = text(source, file.data, kSopClass);
+  image.patient_id = text(source, file.data, kPatientId);
+  image.gray = read_chains(file, layout);
+  image.padding = read_padding(file, layout);
+}
+
+Image read(const std::string& path, const ReadLimits& limits, bool with_pixels) {
+  ParsedFile file = parse_file(path, limits);
+  const PixelLayout layout = read_layout(file, limits);
+  match_codec(file, layout);
+  check_colour(file, layout);
+  Image image;
+  image.pixels.type = layout.type();
+  image.pixels.frames = layout.frames;
+  image.pixels.rows = layout.rows;
+  image.pixels.columns = layout.columns;
+  image.pixels.samples = layout.samples;
+  describe(file, layout, image);
+  read_geometry(file, layout, image);
+  if (with_pixels) {
+    const auto size = static_cast<std::size_t>(layout.frames) * image.pixels.bytes_per_frame();
+    image.pixels.bytes = std::make_shared<std::vector<std::byte>>(size);
+    std::byte* out = image.pixels.bytes->data();
+    file.syntax.codec == Codec::kNative ? read_native_rgb(file, layout, out)
+                                        : decode_frames(file, layout, out);
+  }
+  if (layout.is_palette()) apply_palette(file, layout, image);
+  image.warnings = std::move(file.warnings);
+  return image;
+}
+
+}  // namespace
+}  // namespace dicom
+
+Image read_dicom(const std::string& path, const ReadLimits& limits) {
+  return dicom::read(path, limits, true);
+}
+
+Image read_dicom_header(const std::string& path, const ReadLimits& limits) {
+  return dicom::read(path, limits, false);
+}
+
+DicomIdentities read_dicom_identities(const std::string& path) {
+  using dicom::text;
+  dicom::ParsedFile file = dicom::parse_file(path, {});
+  dicom::ByteSource& source = *file.source;
+  DicomIdentities identities;
+  identities.patient_name = text(source, file.data, dicom::kPatientName);
+  identities.patient_id = text(source, file.data, dicom::kPatientId);
+  identities.birth_date = text(source, file.data, dicom::kBirthDate);
+  identities.accession_number = text(source, file.data, dicom::kAccession);
+  identities.study_uid = text(source, file.data, dicom::kStudyUid);
+  identities.series_uid = text(source, file.data, dicom::kSeriesUid);
+  identities.sop_instance_uid = text(source, file.data, dicom::kSopInstance);
+  return identities;
+}
+
+}  // namespace salus::io
