@@ -100,17 +100,17 @@ double ece_equal_mass(const BinaryCases& cases, std::span<const double> weights,
   return bins.error(n);
 }
 
-std::size_t count_called_positive(const BinaryCases& cases, double threshold) {
-  const auto& s = cases.scores;
-  return std::partition_point(s.begin(), s.end(), [&](double v) { return v >= threshold; }) -
-         s.begin();
+std::vector<std::uint8_t> call(const BinaryCases& cases, double threshold) {
+  std::vector<std::uint8_t> called;
+  for (const double score : cases.scores) called.push_back(score >= threshold);
+  return called;
 }
 
 Confusion weighted_confusion(const BinaryCases& cases, std::span<const double> weights,
-                             std::size_t called_positive) {
+                             const std::vector<std::uint8_t>& called) {
   Confusion c;
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    if (i < called_positive) {
+    if (called[i]) {
       (cases.positive[i] ? c.tp : c.fp) += weights[i];
     } else {
       (cases.positive[i] ? c.fn : c.tn) += weights[i];
@@ -160,7 +160,7 @@ double Confusion::npv() const { return ratio(tn, tn + fn); }
 
 Confusion confusion(const BinaryCases& cases, double threshold) {
   const std::vector<double> ones(cases.size(), 1.0);
-  return weighted_confusion(cases, ones, count_called_positive(cases, threshold));
+  return weighted_confusion(cases, ones, call(cases, threshold));
 }
 
 Confusion confusion(const std::vector<double>& scores, const std::vector<double>& targets,
@@ -201,9 +201,19 @@ std::string absent_reason(const std::string& metric, std::size_t positives, std:
 }
 
 BinaryEvaluator::BinaryEvaluator(BinaryCases cases, double threshold, unsigned groups)
+    : cases_(std::move(cases)), groups_(groups), called_(call(cases_, threshold)) {
+  prepare();
+}
+
+BinaryEvaluator::BinaryEvaluator(BinaryCases cases, const std::vector<std::uint8_t>& decisions,
+                                 unsigned groups)
     : cases_(std::move(cases)), groups_(groups) {
+  for (const std::uint32_t i : cases_.index) called_.push_back(decisions.at(i));
+  prepare();
+}
+
+void BinaryEvaluator::prepare() {
   require_probabilities(cases_);
-  called_positive_ = count_called_positive(cases_, threshold);
   for (std::size_t i = 0; i < cases_.size(); ++i) {
     constexpr double kClip = std::numeric_limits<double>::epsilon();
     const double p = std::clamp(cases_.scores[i], kClip, 1 - kClip);
@@ -237,7 +247,7 @@ BinaryMetrics BinaryEvaluator::compute(std::span<const double> weights) const {
     m.auroc = r.auroc;
     m.auprc = r.auprc;
   }
-  if (groups_ & kDecision) set_decision(weighted_confusion(cases_, weights, called_positive_), m);
+  if (groups_ & kDecision) set_decision(weighted_confusion(cases_, weights, called_), m);
   if (groups_ & kProbability) {
     double brier = 0, log_loss = 0;
     for (std::size_t i = 0; i < cases_.size(); ++i) {
@@ -252,6 +262,10 @@ BinaryMetrics BinaryEvaluator::compute(std::span<const double> weights) const {
   }
   if ((groups_ & kRecalibration) && t.positives > 0 && t.negatives > 0) recalibrate(weights, m);
   return m;
+}
+
+Confusion BinaryEvaluator::confusion() const {
+  return weighted_confusion(cases_, std::vector<double>(cases_.size(), 1.0), called_);
 }
 
 BinaryMetrics BinaryEvaluator::operator()() const {

@@ -80,19 +80,25 @@ class BinaryEvaluator {
  public:
   /// `cases` hold probabilities. \throws Error if one is outside [0, 1].
   BinaryEvaluator(BinaryCases cases, double threshold, unsigned groups = kAllMetrics);
+  /// Decisions that are not a threshold's (the most probable class): 0 or 1 by position in the
+  /// caller's vectors.
+  BinaryEvaluator(BinaryCases cases, const std::vector<std::uint8_t>& decisions,
+                  unsigned groups = kAllMetrics);
 
   BinaryMetrics operator()() const;  ///< every weight 1
   /// \param weights  by position in the caller's vectors (masked cases' weights are not read).
   BinaryMetrics operator()(std::span<const double> weights) const;
   const BinaryCases& cases() const { return cases_; }
+  Confusion confusion() const;  ///< every weight 1
 
  private:
   BinaryMetrics compute(std::span<const double> sorted_weights) const;
+  void prepare();
   void recalibrate(std::span<const double> weights, BinaryMetrics& m) const;
 
   BinaryCases cases_;
   unsigned groups_;
-  std::size_t called_positive_ = 0;  // the first so many sorted cases are
+  std::vector<std::uint8_t> called_;  // decision of each sorted case
   std::vector<double> targets_, logit_, log_loss_;
   LogisticFit line_{};  // of the unweighted cases: where each replicate's fit begins
   double in_the_large_ = 0;
