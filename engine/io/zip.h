@@ -27,6 +27,7 @@ class ZipReader {
   /// \throws salus::Error naming the file: not a zip archive, truncated, split, duplicate names.
   explicit ZipReader(const std::string& path);
   const std::vector<ZipEntry>& entries() const { return entries_; }
+  std::int64_t file_size() const { return file_.size(); }
   /// The entry of that name, or nullptr.
   const ZipEntry* find(const std::string& name) const;
   /// The unpacked bytes; size and CRC-32 are verified.
