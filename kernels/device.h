@@ -3,11 +3,10 @@
 // How a kernel body (kernels/x.cuh) is written so that nvcc and g++ build the very same text.
 //
 // Three compilers read this header; it is the only place that tells them apart:
-//   nvcc                the GPU code of x_cuda.cu and of the machine-code gate;
-//   g++, after tests/support/simt/simt.h (which defines SALUS_SIMT)
-//                       the emulator: every CUDA thread is a fiber, and threadIdx, __syncthreads(),
-//                       __shfl_xor_sync(), atomicAdd(), float4 ... are functions of that header;
-//   g++                 host code (x_cpu.cpp, x_math.h): only SALUS_HD, Half, BFloat16 and Pack.
+//   nvcc   the GPU code of x_cuda.cu and of the machine-code gate;
+//   g++    with SALUS_SIMT: the emulator (*_simt_test.cpp), where every CUDA thread is a fiber; the
+//          macro names the header that gives threadIdx, __syncthreads(), __shfl_xor_sync(), float4;
+//   g++    host code (x_cpu.cpp, x_math.h): only SALUS_HD, Half, BFloat16 and Pack.
 //
 // A body is plain CUDA C++ without torch, with these four exceptions:
 //   SALUS_HD                             instead of __host__ __device__, always inlined;
@@ -16,8 +15,8 @@
 //   Half and BFloat16                    instead of __half and __nv_bfloat16 (same bits as ATen's).
 // PTX stands in this header alone, each wrapper with its twin in tests/support/simt/.
 //
-// Worked example, built in both ways and tested in tests/support/simt/example_test.cpp. The launch
-// shape stands beside the body, so that GPU and emulator run the same grid:
+// Worked example, built in both ways and tested in tests/support/simt/example_simt_test.cpp. The
+// launch shape stands beside the body, so that GPU and emulator run the same grid:
 //
 //   // kernels/row_sum.cuh: one block per row.
 //   inline LaunchShape row_sum_shape(unsigned rows) { return {.grid = {rows}, .block = {128}}; }
@@ -39,8 +38,8 @@
 //   launch(device, row_sum_shape(n), row_sum_kernel<Half>, rows, sums, columns);
 //
 //   // tests/kernels/row_sum_simt_test.cpp (built with access counting; see simt.h)
-//   #include "tests/support/simt/simt.h"     // first
 //   #include "kernels/row_sum.cuh"
+//   #include "tests/support/simt/simt.h"
 //   simt::Buffer<Half> rows("rows", values);
 //   simt::Buffer<float> sums("sums", n);
 //   auto report = simt::launch(row_sum_shape(n), {.seed = 1}, row_sum_kernel<Half>, rows.data(),
@@ -63,10 +62,12 @@
 #include <cstring>
 #define SALUS_HD inline __attribute__((always_inline))
 #if defined(SALUS_SIMT)
-#define SALUS_SHARED(type, name, ...)                   \
-  using salus_shared_##name = type __VA_ARGS__;         \
-  auto& name = *reinterpret_cast<salus_shared_##name*>( \
-      ::simt::shared_array(#name, sizeof(type), sizeof(salus_shared_##name), __FILE__, __LINE__))
+#include SALUS_SIMT
+#define SALUS_SHARED(type, name, ...)                                           \
+  using salus_shared_##name = type __VA_ARGS__;                                 \
+  static char salus_key_##name; /* its address is unique to this declaration */ \
+  auto& name = *static_cast<salus_shared_##name*>(                              \
+      ::simt::shared_array(&salus_key_##name, #name, sizeof(type), sizeof(salus_shared_##name)))
 #define SALUS_DYNAMIC_SHARED(type, name) \
   type* const name = static_cast<type*>(::simt::dynamic_shared(#name, sizeof(type)))
 #endif
@@ -78,9 +79,12 @@ inline constexpr unsigned kWarp = 32;
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 
 /// Grid, block and dynamic shared memory of one launch, as GPU and emulator both take it.
+struct Extent {
+  unsigned x = 1, y = 1, z = 1;
+};
 struct LaunchShape {
-  unsigned grid[3] = {1, 1, 1};
-  unsigned block[3] = {1, 1, 1};
+  Extent grid;
+  Extent block;
   std::size_t shared_bytes = 0;
 };
 

@@ -20,8 +20,8 @@ template <typename... Parameters, typename... Arguments>
 void launch(int device, const LaunchShape& shape, void (*kernel)(Parameters...),
             Arguments... arguments) {
   constexpr std::size_t kSharedWithoutAsking = 48 * 1024;
-  const dim3 grid(shape.grid[0], shape.grid[1], shape.grid[2]);
-  const dim3 block(shape.block[0], shape.block[1], shape.block[2]);
+  const dim3 grid(shape.grid.x, shape.grid.y, shape.grid.z);
+  const dim3 block(shape.block.x, shape.block.y, shape.block.z);
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
   const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();

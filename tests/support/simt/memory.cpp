@@ -1,0 +1,199 @@
+#include "tests/support/simt/memory.h"
+
+#include <link.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "tests/support/simt/scheduler.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
+#endif
+
+namespace simt {
+namespace {
+
+constexpr std::size_t kAlignment = 256;  // cudaMalloc's
+constexpr std::size_t kGuard = 1024;
+constexpr unsigned char kGuardByte = 0xa5;
+constexpr std::size_t kNear = 4096;
+
+/// Code, constants and static data of the program and its libraries.
+bool is_static(std::uintptr_t address) {
+  static const auto kRanges = [] {
+    std::vector<std::pair<std::uintptr_t, std::size_t>> ranges;
+    dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* out) {
+          for (int i = 0; i < info->dlpi_phnum; ++i) {
+            const auto& header = info->dlpi_phdr[i];
+            if (header.p_type != PT_LOAD) continue;
+            static_cast<decltype(ranges)*>(out)->emplace_back(info->dlpi_addr + header.p_vaddr,
+                                                              header.p_memsz);
+          }
+          return 0;
+        },
+        &ranges);
+    return ranges;
+  }();
+  return std::any_of(kRanges.begin(), kRanges.end(),
+                     [&](const auto& range) { return address - range.first < range.second; });
+}
+
+Array* find_array(std::uintptr_t address) {
+  for (Array* array : global_arrays()) {
+    if (array->contains(address)) return array;
+  }
+  return Scheduler::current()->shared_containing(address);
+}
+
+[[noreturn]] void fail_unknown(std::uintptr_t address, std::size_t bytes, Access kind) {
+  Scheduler& scheduler = *Scheduler::current();
+  const Array* near = scheduler.shared_near(address);
+  for (const Array* array : global_arrays()) {
+    if (array->is_near(address)) near = array;
+  }
+  const std::string what =
+      std::string(kind == Access::kRead ? "reads " : "writes ") + std::to_string(bytes) + " bytes";
+  const std::string who = scheduler.name_of(scheduler.running_id());
+  if (near == nullptr) {
+    scheduler.fail("Out of bounds: " + who + " " + what + " that belong to no registered array.");
+  }
+  scheduler.fail("Out of bounds: " + who + " " + what + " at " + near->describe(address) +
+                 ", an array of " + std::to_string(near->bytes()) + " bytes.");
+}
+
+}  // namespace
+
+std::vector<Array*>& global_arrays() {
+  static std::vector<Array*> arrays;
+  return arrays;
+}
+
+void note_access(std::uintptr_t address, std::size_t bytes, Access kind) {
+  Scheduler* scheduler = Scheduler::current();
+  Thread* thread = scheduler != nullptr ? scheduler->running() : nullptr;
+  if (thread == nullptr) return;  // the host's own
+  if (kind != Access::kAtomic && thread->inside_emulator > 0) return;
+  const EmulatorScope scope(thread);
+  if (thread->fiber->owns(address)) return;  // registers and local memory
+  if (Array* array = find_array(address); array != nullptr) {
+    array->access(address, bytes, kind);
+  } else if (!scheduler->in_closure(address) && !is_static(address)) {
+    fail_unknown(address, bytes, kind);
+  }
+}
+
+Array::Array(std::string name, std::size_t bytes, std::size_t element_bytes, Space space)
+    : name_(std::move(name)), bytes_(bytes), element_bytes_(element_bytes), space_(space) {
+  storage_ = std::make_unique<unsigned char[]>(bytes + 2 * kGuard + kAlignment);
+  const auto start = reinterpret_cast<std::uintptr_t>(storage_.get()) + kGuard;
+  begin_ = (start + kAlignment - 1) / kAlignment * kAlignment;
+  data_ = reinterpret_cast<unsigned char*>(begin_);
+  poison();
+  if (space == Space::kGlobal) global_arrays().push_back(this);
+}
+
+Array::~Array() {
+  ASAN_UNPOISON_MEMORY_REGION(data_ - kGuard, bytes_ + 2 * kGuard);
+  std::erase(global_arrays(), this);
+}
+
+void Array::poison() {
+  ASAN_UNPOISON_MEMORY_REGION(data_ - kGuard, bytes_ + 2 * kGuard);
+  std::memset(data_ - kGuard, kGuardByte, bytes_ + 2 * kGuard);
+  std::memset(data_, 0xff, bytes_);
+  ASAN_POISON_MEMORY_REGION(data_ - kGuard, kGuard);
+  ASAN_POISON_MEMORY_REGION(data_ + bytes_, kGuard);
+  const std::size_t count = counts_accesses() ? bytes_ / element_bytes_ + 1 : 0;
+  elements_.assign(count, {});
+  initialised_.assign(count, false);
+}
+
+void Array::mark_initialised() { initialised_.assign(initialised_.size(), true); }
+
+void Array::forget_launch() {
+  elements_.assign(elements_.size(), {});
+  traffic_ = {};
+}
+
+bool Array::guards_intact() const {
+#if defined(__SANITIZE_ADDRESS__)
+  return true;  // AddressSanitizer has stopped the program at the write
+#else
+  const auto whole = [](unsigned char byte) { return byte == kGuardByte; };
+  return std::all_of(data_ - kGuard, data_, whole) &&
+         std::all_of(data_ + bytes_, data_ + bytes_ + kGuard, whole);
+#endif
+}
+
+bool Array::is_near(std::uintptr_t address) const {
+  return address - (begin_ - kNear) < bytes_ + 2 * kNear;
+}
+
+std::string Array::describe(std::uintptr_t address) const {
+  const auto offset = static_cast<std::int64_t>(address - begin_);
+  const auto size = static_cast<std::int64_t>(element_bytes_);
+  const std::int64_t index = offset >= 0 ? offset / size : (offset - size + 1) / size;
+  return "'" + name_ + "'[" + std::to_string(index) + "]";
+}
+
+void Array::access(std::uintptr_t address, std::size_t bytes, Access kind) {
+  if (address + bytes > begin_ + bytes_) fail_unknown(address, bytes, kind);
+  traffic_.widest = std::max<std::uint64_t>(traffic_.widest, bytes);
+  if (kind != Access::kWrite) ++traffic_.reads, traffic_.bytes_read += bytes;
+  if (kind != Access::kRead) ++traffic_.writes, traffic_.bytes_written += bytes;
+  const Scheduler& scheduler = *Scheduler::current();
+  const Thread& thread = *scheduler.running();
+  const Stamp now{scheduler.running_id(), scheduler.epoch(), thread.seen[thread.lane()],
+                  kind == Access::kAtomic};
+  const std::size_t first = (address - begin_) / element_bytes_;
+  const std::size_t last = (address + bytes - 1 - begin_) / element_bytes_;
+  for (std::size_t i = first; i <= last; ++i) check_element(i, kind, now);
+}
+
+bool Array::was_written(std::size_t index) const {
+  const Stamp& write = elements_[index].write;
+  if (space_ == Space::kShared) return write.thread != 0;
+  return initialised_[index] || write.thread != 0;
+}
+
+void Array::check_element(std::size_t index, Access kind, const Stamp& now) {
+  Element& element = elements_[index];
+  if (kind != Access::kWrite && !was_written(index)) {
+    Scheduler& scheduler = *Scheduler::current();
+    scheduler.fail("Uninitialised: " + scheduler.name_of(now.thread) + " reads " +
+                   describe(begin_ + index * element_bytes_) + " before it is written.");
+  }
+  check_race(index, element.write, now);
+  if (kind != Access::kRead) {
+    check_race(index, element.read, now);
+    check_race(index, element.earlier_read, now);
+    if (element.write.thread == 0) ++traffic_.elements_written;
+    element.write = now;
+    initialised_[index] = true;
+  }
+  if (kind != Access::kWrite) {
+    if (element.read.thread == 0) ++traffic_.elements_read;
+    // Two different readers are kept, so that a writer which also read cannot hide the other.
+    if (element.read.thread != now.thread) element.earlier_read = element.read;
+    element.read = now;
+  }
+}
+
+void Array::check_race(std::size_t index, const Stamp& before, const Stamp& now) const {
+  if (before.thread == 0 || (before.atomic && now.atomic)) return;
+  Scheduler& scheduler = *Scheduler::current();
+  if (scheduler.is_ordered(before.thread, before.epoch, before.clock)) return;
+  const bool blocks = !scheduler.in_this_block(before.thread);
+  scheduler.fail(
+      "Race: " + scheduler.name_of(now.thread) + " and " + scheduler.name_of(before.thread) +
+      " touch " + describe(begin_ + index * element_bytes_) + ", at least one writes, and " +
+      (blocks ? "nothing orders two blocks of a launch." : "no barrier stands between them."));
+}
+
+}  // namespace simt

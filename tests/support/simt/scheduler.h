@@ -1,0 +1,166 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/simt/fiber.h"
+#include "tests/support/simt/memory.h"
+#include "tests/support/simt/vector_types.h"
+
+namespace simt {
+
+/// A fault of the kernel under test; the message names threads, arrays and source lines.
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct Options {
+  std::uint64_t seed = 1;  ///< of the order of blocks and threads
+  bool shuffle = true;     ///< false: in ascending order, which hides most faults of ordering
+};
+
+/// What a launch did.
+struct Report {
+  std::uint64_t blocks = 0;
+  std::uint64_t threads = 0;
+  std::uint64_t barriers = 0;                 ///< passed, summed over blocks
+  std::map<std::string, Traffic> traffic;     ///< by array; shared arrays are summed over blocks
+  std::map<std::string, std::size_t> shared;  ///< bytes per block of each shared array
+};
+
+/// Where in the source a thread stands.
+struct Line {
+  const char* file = nullptr;
+  int line = 0;
+};
+
+/// Combines what the lanes of `mask` brought; lanes[i] is the payload of lane i.
+using Combine = void (*)(void* const lanes[32], unsigned mask);
+
+/// One emulated CUDA thread.
+struct Thread {
+  enum class State { kReady, kAtBarrier, kInCollective, kExited };
+
+  Fiber* fiber = nullptr;
+  unsigned number = 0;  ///< in its block
+  uint3 position{};
+  State state = State::kReady;
+  const char* waits_in = nullptr;  ///< name of the barrier or collective
+  Line at;                         ///< the last barrier or collective it reached
+  Combine combine = nullptr;
+  unsigned mask = 0;
+  void* payload = nullptr;
+  std::array<std::uint32_t, 32> seen{};  ///< vector clock over the lanes of its warp
+  int inside_emulator = 0;               ///< above 0, accesses are the emulator's own
+
+  unsigned lane() const { return number % 32; }
+  unsigned warp() const { return number / 32; }
+};
+
+/// Marks that the running thread is in the emulator's code. That code shares inline functions of
+/// the standard library with files built with access hooks, and must not be checked as if it were a
+/// body.
+class EmulatorScope {
+ public:
+  explicit EmulatorScope(Thread* thread) : thread_(thread) {
+    if (thread_ != nullptr) ++thread_->inside_emulator;
+  }
+  ~EmulatorScope() {
+    if (thread_ != nullptr) --thread_->inside_emulator;
+  }
+  EmulatorScope(const EmulatorScope&) = delete;
+
+ private:
+  Thread* thread_;
+};
+
+/// One launch: runs the blocks one after another, in random order, and inside a block resumes a
+/// random thread among those that can run.
+class Scheduler {
+ public:
+  Scheduler(dim3 grid, dim3 block, std::size_t shared_bytes, const Options& options);
+  ~Scheduler();
+
+  /// \throws Failure at the first fault.
+  Report run(void (*body)(void*), void* closure, std::size_t closure_bytes);
+
+  // What emulated threads call.
+  unsigned barrier(const char* name, bool predicate, Line at);
+  void collective(const char* name, Combine combine, unsigned mask, void* payload, Line at,
+                  bool orders_memory);
+  void* shared_array(const void* key, const char* name, std::size_t element_bytes,
+                     std::size_t bytes);
+  void* dynamic_shared(const char* name, std::size_t element_bytes);
+  void may_yield();
+  [[noreturn]] void fail(const std::string& message);
+
+  // What the memory checks ask.
+  Thread* running() const { return running_; }
+  std::uint32_t epoch() const { return epoch_; }
+  std::uint32_t running_id() const { return id_of(running_->number); }
+  bool in_this_block(std::uint32_t id) const { return (id - 1) / block_size_ == block_number_; }
+  /// True if what thread `id` did at (epoch, clock) is ordered before what the running one does
+  /// now.
+  bool is_ordered(std::uint32_t id, std::uint32_t epoch, std::uint32_t clock) const;
+  Array* shared_containing(std::uintptr_t address) const;
+  Array* shared_near(std::uintptr_t address) const;
+  bool in_closure(std::uintptr_t address) const {
+    return address - closure_begin_ < closure_bytes_;
+  }
+  std::string name_of(std::uint32_t id) const;
+
+  static Scheduler* current();
+
+ private:
+  static void thread_main(void* scheduler);
+  std::uint32_t id_of(unsigned number) const { return block_number_ * block_size_ + number + 1; }
+  void run_block(unsigned number);
+  void start_threads();
+  void resume(Thread& thread);
+  Thread& next_ready();
+  void make_ready(Thread& thread);
+  void suspend();
+  void exit_running();
+  void release_barrier();
+  void check_mask(const char* name, unsigned mask, Line at);
+  bool lanes_arrived(const Thread& self) const;
+  [[noreturn]] void fail_deadlock() const;
+  void finish_block();
+  void add_traffic(const Array& array, const Traffic& traffic);
+  std::string describe(const Thread& thread) const;
+
+  dim3 grid_, block_;
+  std::size_t dynamic_bytes_;
+  Options options_;
+  std::mt19937_64 random_;
+  unsigned block_size_ = 0;
+  unsigned block_number_ = 0;
+  void (*body_)(void*) = nullptr;
+  void* closure_ = nullptr;
+  std::uintptr_t closure_begin_ = 0;
+  std::size_t closure_bytes_ = 0;
+
+  std::vector<Thread> threads_;
+  std::deque<unsigned> ready_;
+  Thread* running_ = nullptr;
+  unsigned alive_ = 0;
+  unsigned at_barrier_ = 0;
+  unsigned predicates_ = 0;
+  unsigned released_predicates_ = 0;
+  std::uint32_t epoch_ = 0;
+  std::map<const void*, std::unique_ptr<Array>> shared_;
+  bool failed_ = false;
+  std::string failure_;
+  Report report_;
+};
+
+}  // namespace simt
