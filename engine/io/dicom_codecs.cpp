@@ -7,6 +7,7 @@
 #include <cstring>
 #include <set>
 #include <string>
+#include <type_traits>
 
 #include "engine/io/dicom_color.h"
 #include "engine/io/dicom_fragments.h"
@@ -46,6 +47,8 @@ class FrameDecoder {
   void clean(std::byte* out, int high_bit) const {
     clean_bits(out, layout_.values_per_frame(), layout_.type(), layout_.bits_stored, high_bit);
   }
+
+  void clip(std::byte* out) const;
 
   const PixelLayout& layout_;
   Codec codec_;
@@ -136,8 +139,9 @@ void FrameDecoder::check_size(std::int64_t rows, std::int64_t columns, int compo
   }
 }
 
-/// Whether JPEG samples are YCbCr: as the header says, unless the stream knows better. The stream
-/// alone decides where the header says RGB, as every JPEG decoder outside of DICOM does.
+/// Whether JPEG samples are YCbCr: as the header says, unless the stream knows better. Where the
+/// header says RGB, a JFIF or Adobe marker overrules it, and so does subsampling, which nobody does
+/// to RGB.
 bool FrameDecoder::jpeg_is_ybr(const JpegInfo& info) {
   if (layout_.samples != 3) return false;
   const auto& ids = info.component_ids;
@@ -152,12 +156,28 @@ bool FrameDecoder::jpeg_is_ybr(const JpegInfo& info) {
     return !rgb_ids;
   }
   if (rgb_ids || info.frame_marker == 0xC3 || info.is_jpeg_ls()) return false;
-  const bool ybr = info.has_jfif || info.adobe_transform != 0;
+  const bool ybr =
+      info.has_jfif || info.adobe_transform > 0 || (info.adobe_transform < 0 && info.subsampled);
   if (ybr) {
     warnings_.insert(
         "PhotometricInterpretation is RGB but the JPEG data are YCbCr; they were converted.");
   }
   return ybr;
+}
+
+/// Lossy values may overshoot the stored bits; masked, white would become black.
+void FrameDecoder::clip(std::byte* out) const {
+  const auto clip_to = [&](auto* values) {
+    const std::uint64_t most = (std::uint64_t{1} << layout_.bits_stored) - 1;
+    for (std::int64_t i = 0; i < layout_.values_per_frame(); ++i) {
+      if (values[i] > most)
+        values[i] = static_cast<std::remove_reference_t<decltype(*values)>>(most);
+    }
+  };
+  if (layout_.bits_stored == 8 * static_cast<int>(size_of(layout_.type()))) return;
+  if (layout_.type() == PixelType::kU8) clip_to(reinterpret_cast<std::uint8_t*>(out));
+  if (layout_.type() == PixelType::kU16) clip_to(reinterpret_cast<std::uint16_t*>(out));
+  if (layout_.type() == PixelType::kU32) clip_to(reinterpret_cast<std::uint32_t*>(out));
 }
 
 void FrameDecoder::jpeg(std::vector<std::byte>& frame, bool jpeg_ls, std::byte* out) {

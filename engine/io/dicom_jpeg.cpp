@@ -52,7 +52,8 @@ std::size_t decoded_size(const JpegInfo& info) {
 }
 
 template <typename Decoder>
-void run_decoder(std::vector<std::byte>& frame, std::byte* out, std::size_t out_bytes) {
+void run_decoder(std::vector<std::byte>& frame, const JpegInfo& info, std::byte* out) {
+  const std::size_t out_bytes = decoded_size(info);
   const DJCodecParameter parameters(ECC_lossyYCbCr, EDC_never, EUC_default, EPC_colorByPixel);
   Counting<Decoder> decoder(parameters, OFFalse);
   OFCondition status = decoder.init();
@@ -62,7 +63,8 @@ void run_decoder(std::vector<std::byte>& frame, std::byte* out, std::size_t out_
                        reinterpret_cast<Uint8*>(out), static_cast<Uint32>(out_bytes), OFFalse);
   }
   if (status.bad()) throw CodecError("its JPEG data are damaged or end too early.");
-  if (decoder.warnings() > 0) {
+  // One warning per scan of odd parameters is harmless: the parameters are not used.
+  if (decoder.warnings() > info.odd_scans) {
     throw CodecError("its JPEG data are damaged; some of its pixels would be invented.");
   }
 }
@@ -101,7 +103,6 @@ std::unique_ptr<DcmPixelSequence> one_fragment(std::vector<std::byte>& frame) {
 
 void decode_jpeg(std::vector<std::byte>& frame, const JpegInfo& info, std::byte* out) {
   silence_dcmtk();
-  const std::size_t bytes = decoded_size(info);
   if (info.precision < 2 || info.precision > 16) {
     throw CodecError(fmt::format("its JPEG data have {} bits.", info.precision));
   }
@@ -110,9 +111,9 @@ void decode_jpeg(std::vector<std::byte>& frame, const JpegInfo& info, std::byte*
     frame.push_back(std::byte{0xFF});
     frame.push_back(std::byte{0xD9});
   }
-  if (info.precision <= 8) return run_decoder<DJDecompressIJG8Bit>(frame, out, bytes);
-  if (info.precision <= 12) return run_decoder<DJDecompressIJG12Bit>(frame, out, bytes);
-  return run_decoder<DJDecompressIJG16Bit>(frame, out, bytes);
+  if (info.precision <= 8) return run_decoder<DJDecompressIJG8Bit>(frame, info, out);
+  if (info.precision <= 12) return run_decoder<DJDecompressIJG12Bit>(frame, info, out);
+  return run_decoder<DJDecompressIJG16Bit>(frame, info, out);
 }
 
 void decode_jpeg_ls(std::vector<std::byte>& frame, const JpegInfo& info, std::byte* out) {

@@ -142,7 +142,9 @@ ParsedFile parse_file(const std::string& path, const ReadLimits& limits) {
   } else {
     const auto head = static_cast<std::size_t>(std::min<std::uint64_t>(file.source->size(), 512));
     if (!plausible_start({file.source->view(0, head), head})) {
-      throw Error(fmt::format("'{}' is not a DICOM file.", path));
+      throw Error(fmt::format(
+          "'{}' is not a DICOM file: it has no preamble and does not begin with an element.",
+          path));
     }
     file.warnings.emplace_back("The file has no DICOM preamble.");
   }

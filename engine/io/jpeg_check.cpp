@@ -45,6 +45,7 @@ void read_frame_header(std::span<const std::byte> segment, int marker, JpegInfo&
     const std::size_t at = 6 + 3 * static_cast<std::size_t>(i);
     info.component_ids[i] = static_cast<std::uint8_t>(byte_at(segment, at));
     const int sampling = byte_at(segment, at + 1);
+    info.subsampled = info.subsampled || sampling != byte_at(segment, 7);
     const int h = sampling >> 4, v = sampling & 15;
     if (h < 1 || h > 4 || v < 1 || v > 4) throw CodecError("its sampling factors are not 1 to 4.");
   }
@@ -67,7 +68,10 @@ void read_scan_header(std::span<const std::byte> segment, JpegInfo& info) {
       segment.size() < 4 + 2 * static_cast<std::size_t>(components)) {
     throw CodecError("its scan header is too short.");
   }
-  if (info.is_jpeg_ls()) info.near = byte_at(segment, 1 + 2 * static_cast<std::size_t>(components));
+  const std::size_t at = 1 + 2 * static_cast<std::size_t>(components);
+  const bool sequential = info.frame_marker == 0xC0 || info.frame_marker == 0xC1;
+  if (sequential && (word_at(segment, at) != 63 || byte_at(segment, at + 2) != 0)) ++info.odd_scans;
+  if (info.is_jpeg_ls()) info.near = byte_at(segment, at);
 }
 
 /// First position at or after `at` of a marker that ends entropy-coded data.

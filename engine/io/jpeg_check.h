@@ -21,9 +21,11 @@ struct JpegInfo {
   int precision = 0;     ///< bits per sample
   int rows = 0, columns = 0, components = 0;
   std::array<std::uint8_t, 4> component_ids{};
+  bool subsampled = false;  ///< components differ in their sampling factors
   bool has_jfif = false;
   int adobe_transform = -1;  ///< of an APP14 marker, -1 without one
   bool ends = false;         ///< an EOI marker was found
+  int odd_scans = 0;         ///< sequential scans with parameters that only progressive ones have
   int near = 0;              ///< JPEG-LS: largest error of a sample, 0 if lossless
 
   bool is_jpeg_ls() const { return frame_marker == 0xF7; }
