@@ -1,0 +1,46 @@
+#include "engine/train/precision.h"
+
+#include <ATen/autocast_mode.h>
+#include <torch/torch.h>
+
+namespace salus::train {
+
+AutocastScope::AutocastScope(const at::Device& device, Precision precision)
+    : device_(device.type()),
+      was_enabled_(at::autocast::is_autocast_enabled(device_)),
+      previous_(at::autocast::get_autocast_dtype(device_)) {
+  at::autocast::set_autocast_enabled(device_, precision != Precision::kFloat32);
+  at::autocast::set_autocast_dtype(device_,
+                                   precision == Precision::kFloat16 ? at::kHalf : at::kBFloat16);
+  at::autocast::increment_nesting();
+}
+
+AutocastScope::~AutocastScope() {
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  at::autocast::set_autocast_dtype(device_, previous_);
+  at::autocast::set_autocast_enabled(device_, was_enabled_);
+}
+
+void prepare_model(Model& model, const at::Device& device, bool channels_last) {
+  at::NoGradGuard guard;
+  model.to(device);
+  if (!channels_last) return;
+  for (at::Tensor& parameter : model.parameters()) {
+    if (parameter.dim() != 4) continue;
+    parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
+  }
+}
+
+Batch to_device(const Batch& batch, const at::Device& device, bool channels_last) {
+  Batch moved;
+  moved.ids = batch.ids;
+  for (const auto& [name, tensor] : batch.inputs) {
+    auto there = tensor.to(device, /*non_blocking=*/true);
+    const bool image = channels_last && there.dim() == 4;
+    moved.inputs[name] = image ? there.contiguous(at::MemoryFormat::ChannelsLast) : there;
+  }
+  if (batch.target.defined()) moved.target = batch.target.to(device, /*non_blocking=*/true);
+  return moved;
+}
+
+}  // namespace salus::train
