@@ -202,6 +202,8 @@ void FrameDecoder::jpeg(std::vector<std::byte>& frame, bool jpeg_ls, std::byte* 
       clean_bits(out, layout_.values_per_frame(), layout_.type(), info.precision,
                  info.precision - 1);
     }
+  } else if (!info.is_lossless() && !layout_.is_signed) {
+    clip(out);
   } else {
     clean(out,
           info.precision == layout_.bits_allocated ? layout_.high_bit : layout_.bits_stored - 1);
