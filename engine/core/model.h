@@ -2,13 +2,10 @@
 
 #include <torch/nn/module.h>
 
-#include <functional>
-#include <map>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "engine/core/batch.h"
+#include "engine/core/registry.h"
 #include "engine/core/task.h"
 
 namespace salus {
@@ -19,7 +16,7 @@ class Model : public torch::nn::Module {
  public:
   /// Penultimate features [N, E].
   virtual at::Tensor embed(const Batch& batch) = 0;
-  /// Logits [N, L] from penultimate features.
+  /// Logits float32 [N, L] from penultimate features.
   virtual at::Tensor classify(const at::Tensor& features) = 0;
   at::Tensor forward(const Batch& batch) { return classify(embed(batch)); }
 
@@ -27,37 +24,21 @@ class Model : public torch::nn::Module {
   virtual at::Tensor feature_map(const Batch& batch) { return {}; }
   /// Penultimate features [N, E] from the feature map: embed(b) = pool(feature_map(b)).
   virtual at::Tensor pool(const at::Tensor& map) { return {}; }
-};
 
-/// What a factory is given. Keys in `options` are the architecture's own ("width", "dropout", ...).
-struct ModelSpec {
-  std::string name;
-  std::int64_t channels = 1;
-  std::int64_t height = 224;
-  std::int64_t width = 224;
-  std::int64_t outputs = 1;
-  std::map<std::string, double> options;
-};
+  /// Module names of the first layer ("conv1") and of the head ("fc"), whose shapes a checkpoint of
+  /// other channels or classes does not share; "" if the model has no such layer.
+  virtual std::string first_layer() const { return {}; }
+  virtual std::string head() const { return {}; }
+  /// This model's name of a parameter that published checkpoints call `published`.
+  virtual std::string canonical_name(const std::string& published) const { return published; }
 
-/// One architecture of the zoo.
-struct ModelEntry {
-  std::string name;
-  std::string description;                            ///< one line, for `salus models`
-  std::map<std::string, std::string> option_help;     ///< accepted options and what they mean
-  std::function<std::shared_ptr<Model>(const ModelSpec&)> make;
-};
-
-/// The architectures a program knows. The engine is handed one; it never names an architecture.
-class Registry {
- public:
-  void add(ModelEntry entry);
-  const std::vector<ModelEntry>& entries() const { return entries_; }
-
-  /// \throws UsageError for an unknown name or option, naming the nearest known one.
-  std::shared_ptr<Model> make(const ModelSpec& spec) const;
-
- private:
-  std::vector<ModelEntry> entries_;
+  /// Rewrites the network in place for inference: weights in `dtype` (float32 or bfloat16), batch
+  /// normalisation folded into convolutions where the architecture knows how. It can no longer be
+  /// trained, differentiated or saved afterwards. Inputs are then taken in `dtype`, channels-last.
+  virtual void prepare_inference(at::ScalarType dtype) {
+    eval();
+    to(dtype);
+  }
 };
 
 }  // namespace salus

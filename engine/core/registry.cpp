@@ -1,0 +1,62 @@
+#include "engine/core/registry.h"
+
+#include <fmt/format.h>
+
+#include "engine/core/config.h"
+#include "engine/io/error.h"
+
+namespace salus {
+namespace {
+
+std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
+  const std::string near = nearest(word, known);
+  return near.empty() ? "" : fmt::format(" Did you mean '{}'?", near);
+}
+
+void check_options(const ModelEntry& entry, const ModelSpec& spec) {
+  std::vector<std::string> known;
+  for (const auto& [key, help] : entry.option_help) known.push_back(key);
+  for (const auto& [key, value] : spec.options) {
+    if (entry.option_help.contains(key)) continue;
+    throw UsageError(fmt::format("The model '{}' has no option '{}'.{} It takes: {}.", entry.name,
+                                 key, suggestion(key, known), fmt::join(known, ", ")));
+  }
+}
+
+void check_at_least_one(std::int64_t value, const char* what, const std::string& name) {
+  if (value >= 1) return;
+  throw UsageError(fmt::format("The model '{}' is asked for {} = {}; it must be at least 1.", name,
+                               what, value));
+}
+
+}  // namespace
+
+void Registry::add(ModelEntry entry) {
+  for (const ModelEntry& other : entries_) {
+    if (other.name != entry.name) continue;
+    throw UsageError(fmt::format("The model name '{}' is registered twice.", entry.name));
+  }
+  entries_.push_back(std::move(entry));
+}
+
+const ModelEntry& Registry::find(const std::string& name) const {
+  std::vector<std::string> known;
+  for (const ModelEntry& entry : entries_) {
+    if (entry.name == name) return entry;
+    known.push_back(entry.name);
+  }
+  throw UsageError(fmt::format("There is no model '{}'.{} Known models: {}.", name,
+                               suggestion(name, known), fmt::join(known, ", ")));
+}
+
+std::shared_ptr<Model> Registry::make(const ModelSpec& spec) const {
+  const ModelEntry& entry = find(spec.name);
+  check_options(entry, spec);
+  check_at_least_one(spec.channels, "channels", spec.name);
+  check_at_least_one(spec.height, "height", spec.name);
+  check_at_least_one(spec.width, "width", spec.name);
+  check_at_least_one(spec.outputs, "outputs", spec.name);
+  return entry.make(spec);
+}
+
+}  // namespace salus

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace salus {
+
+class Model;
+
+/// What a factory is given. Keys in `options` are the architecture's own ("width", "dropout", ...).
+struct ModelSpec {
+  std::string name;
+  std::int64_t channels = 1;
+  std::int64_t height = 224;
+  std::int64_t width = 224;
+  std::int64_t outputs = 1;
+  std::map<std::string, double> options;
+
+  /// The option, or `fallback` if it is not given.
+  double option(const std::string& key, double fallback) const {
+    const auto it = options.find(key);
+    return it == options.end() ? fallback : it->second;
+  }
+};
+
+/// One architecture of the zoo.
+struct ModelEntry {
+  std::string name;
+  std::string description;                         ///< one line, for `salus models`
+  std::map<std::string, std::string> option_help;  ///< accepted options and what they mean
+  std::function<std::shared_ptr<Model>(const ModelSpec&)> make;
+};
+
+/// The architectures a program knows. The engine is handed one; it never names an architecture.
+class Registry {
+ public:
+  /// \throws UsageError if the name is taken.
+  void add(ModelEntry entry);
+  const std::vector<ModelEntry>& entries() const { return entries_; }
+
+  /// Builds a model, its weights initialised from LibTorch's default generator.
+  ///
+  /// \throws UsageError for an unknown name or option, naming the nearest known one, for a size or
+  ///         number of channels or outputs below 1, and for an option value that the architecture
+  ///         does not take.
+  std::shared_ptr<Model> make(const ModelSpec& spec) const;
+
+ private:
+  const ModelEntry& find(const std::string& name) const;
+
+  std::vector<ModelEntry> entries_;
+};
+
+}  // namespace salus

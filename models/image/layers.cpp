@@ -1,0 +1,79 @@
+#include "models/image/layers.h"
+
+#include "models/image/prepared_conv.h"
+
+namespace salus::models {
+
+namespace nn = torch::nn;
+
+nn::Conv2dOptions conv_options(std::int64_t in, std::int64_t out, std::int64_t kernel,
+                               std::int64_t stride, std::int64_t groups) {
+  return nn::Conv2dOptions(in, out, kernel)
+      .stride(stride)
+      .padding((kernel - 1) / 2)
+      .groups(groups)
+      .bias(false);
+}
+
+at::Tensor activate(at::Tensor x, Activation activation) {
+  switch (activation) {
+    case Activation::kNone:
+      return x;
+    case Activation::kRelu:
+      return x.relu_();
+    case Activation::kSilu:
+      return at::GradMode::is_enabled() ? at::silu(x) : at::silu_(x);
+  }
+  return x;
+}
+
+ConvImpl::ConvImpl(const nn::Conv2dOptions& options, nn::BatchNorm2d norm, Activation activation)
+    : nn::Conv2dImpl(options), norm_(std::move(norm)), activation_(activation) {}
+
+ConvImpl::~ConvImpl() = default;
+
+at::Tensor ConvImpl::forward(const at::Tensor& x, const at::Tensor& residual) {
+  if (prepared_) return prepared_->run(x, residual);
+  at::Tensor y = nn::Conv2dImpl::forward(x);
+  if (norm_) y = norm_->forward(y);
+  if (residual.defined()) y = y.add_(residual);
+  return activate(std::move(y), activation_);
+}
+
+void ConvImpl::prepare(at::ScalarType dtype) {
+  at::NoGradGuard no_grad;
+  prepared_ = std::make_unique<Prepared>(*this, norm_, activation_, dtype);
+}
+
+NormReluImpl::NormReluImpl(std::int64_t channels) : nn::BatchNorm2dImpl(channels) {}
+
+at::Tensor NormReluImpl::forward(const at::Tensor& x) {
+  if (scale_.defined()) return at::addcmul(shift_, x, scale_).relu_();
+  return nn::BatchNorm2dImpl::forward(x).relu_();
+}
+
+void NormReluImpl::prepare(at::ScalarType dtype) {
+  at::NoGradGuard no_grad;
+  const FoldedNorm folded = fold(*this);
+  scale_ = folded.scale.to(dtype).view({1, -1, 1, 1});
+  shift_ = folded.shift.to(dtype).view({1, -1, 1, 1});
+}
+
+void prepare_layers(nn::Module& module, at::ScalarType dtype) {
+  for (const auto& child : module.modules(/*include_self=*/false)) {
+    if (auto* conv = child->as<ConvImpl>()) conv->prepare(dtype);
+    if (auto* norm = child->as<NormReluImpl>()) norm->prepare(dtype);
+  }
+}
+
+void init_kaiming(nn::Module& module, nn::init::FanModeType mode) {
+  at::NoGradGuard no_grad;
+  for (const auto& child : module.modules(/*include_self=*/false)) {
+    if (auto* conv = dynamic_cast<nn::Conv2dImpl*>(child.get())) {
+      nn::init::kaiming_normal_(conv->weight, 0, mode, torch::kReLU);
+      if (conv->bias.defined()) nn::init::zeros_(conv->bias);
+    }
+  }
+}
+
+}  // namespace salus::models

@@ -1,0 +1,19 @@
+#include "models/zoo.h"
+
+#include "models/image/densenet.h"
+#include "models/image/efficientnet.h"
+#include "models/image/resnet.h"
+#include "models/image/smallcnn.h"
+
+namespace salus {
+
+void register_zoo(Registry& registry) {
+  registry.add(models::resnet18());
+  registry.add(models::resnet34());
+  registry.add(models::resnet50());
+  registry.add(models::densenet121());
+  registry.add(models::efficientnet_b0());
+  registry.add(models::smallcnn());
+}
+
+}  // namespace salus
