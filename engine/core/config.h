@@ -26,8 +26,6 @@ class Config {
 
   /// True if the file or an override gives `key`. Counts as asking for it.
   bool has(const std::string& key) const;
-  bool is_array(const std::string& key) const;    ///< false if absent
-  bool is_integer(const std::string& key) const;  ///< false if absent
   /// What a key that may be one or the other holds ("balanced" or [1, 3]); false if it is absent.
   bool is_string(const std::string& key) const;
   bool is_number(const std::string& key) const;

@@ -121,7 +121,7 @@ Transform::Transform(const Config& table) {
 }
 
 void Transform::read_window(const Config& table) {
-  if (table.is_array("window")) {
+  if (table.is_list("window")) {
     const auto values = table.get_doubles("window");
     if (values.size() != 2 || !(values[1] >= 1)) {
       throw UsageError(
@@ -140,7 +140,7 @@ void Transform::read_window(const Config& table) {
 }
 
 void Transform::read_frames(const Config& table) {
-  if (table.is_integer("frames")) {
+  if (table.is_number("frames")) {
     frames_ = FrameChoice::kIndex;
     frame_index_ = table.get_int("frames");
     if (frame_index_ < 0) {

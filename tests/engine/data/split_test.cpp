@@ -14,12 +14,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::vector<std::int64_t> everything(const Dataset& dataset) {
-  std::vector<std::int64_t> all(dataset.size());
-  for (std::int64_t i = 0; i < dataset.size(); ++i) all[i] = i;
-  return all;
-}
-
 /// 100 patients with three cases each; a quarter of the patients has positive cases.
 test::MemoryDataset clinic() {
   test::MemoryDataset dataset;

@@ -10,7 +10,9 @@ namespace salus::data {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::FloatNear;
 using ::testing::HasSubstr;
+using ::testing::Pointwise;
 
 Transform transform(const std::string& toml) { return Transform(Config::parse(toml, "test.toml")); }
 
@@ -74,7 +76,7 @@ TEST(TransformTest, FileWindowUsesTheFunctionOfTheFile) {
   image.gray[0].windows.push_back({0, 200, ""});
   image.gray[0].function = io::VoiFunction::kLinearExact;
   EXPECT_THAT(values(transform(kTwoByTwo + "window = 'file'").apply(image, 0)),
-              ElementsAre(0.5F, 1, 0, 0.5F));
+              Pointwise(FloatNear(1e-6F), {0.5F, 1.0F, 0.0F, 0.5F}));
   image.gray[0].function = io::VoiFunction::kSigmoid;
   const auto sigmoid = values(transform(kTwoByTwo + "window = 'file'").apply(image, 0));
   EXPECT_NEAR(sigmoid[1], 1 / (1 + std::exp(-2.0)), 1e-6);
@@ -124,7 +126,7 @@ TEST(TransformTest, WideIntegersAndDoublesAreWidenedToFloat) {
   auto wide =
       image_of<std::uint32_t>(io::PixelType::kU32, {0, 100000, 200000, 50000}, 2, 2, 32, false);
   EXPECT_THAT(values(transform(kTwoByTwo + "window = 'minmax'").apply(wide, 0)),
-              ElementsAre(0, 0.5F, 1, 0.25F));
+              Pointwise(FloatNear(1e-6F), {0.0F, 0.5F, 1.0F, 0.25F}));
   auto real = image_of<double>(io::PixelType::kF64, {-1, 0, 1, 1}, 2, 2, 64, true);
   EXPECT_THAT(values(transform(kTwoByTwo).apply(real, 0)), ElementsAre(0, 0.5F, 1, 1));
 }

@@ -1,0 +1,82 @@
+#include "engine/infer/predict_cases.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+
+#include "engine/data/thread_pool.h"
+#include "engine/io/error.h"
+
+namespace salus::infer {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Group {
+  std::vector<io::Image> images;
+  std::vector<std::string> ids;
+  Clock::time_point start;
+};
+
+Group read_group(const data::ImageDataset& dataset, std::int64_t begin, std::int64_t end,
+                 data::ThreadPool& pool) {
+  Group group;
+  group.start = Clock::now();
+  group.images.resize(end - begin);
+  for (std::int64_t i = begin; i < end; ++i) group.ids.push_back(dataset.info(i).id);
+  pool.for_each(end - begin, [&](std::int64_t i) { group.images[i] = dataset.image(begin + i); });
+  return group;
+}
+
+/// Columns of the cases: targets, patients, subgroups.
+evaluate::Predictions describe(const Session& session, const data::ImageDataset& dataset) {
+  evaluate::Predictions out;
+  const auto& task = session.bundle().task;
+  out.task = task.kind;
+  out.labels = task.labels;
+  for (std::int64_t i = 0; i < dataset.size(); ++i) {
+    const auto& info = dataset.info(i);
+    out.ids.push_back(info.id);
+    out.patients.push_back(info.patient.empty() ? fmt::format("#{}", i) : info.patient);
+    if (static_cast<std::int64_t>(info.target.size()) != task.outputs()) {
+      throw Error(fmt::format("{} has {} labels, but the bundle has {}.", info.id,
+                              info.target.size(), task.outputs()));
+    }
+    out.targets.emplace_back(info.target.begin(), info.target.end());
+    for (const auto& [column, value] : info.subgroups) out.subgroups[column].push_back(value);
+  }
+  return out;
+}
+
+}  // namespace
+
+ScoredCases predict_cases(const Session& session, const data::ImageDataset& dataset, int threads,
+                          const std::function<void(std::int64_t, std::int64_t)>& progress) {
+  ScoredCases out;
+  out.predictions = describe(session, dataset);
+  data::ThreadPool pool(threads);
+  const std::int64_t size = std::max<std::int64_t>(1, session.bundle().micro_batch);
+  const auto read_at = [&](std::int64_t begin) {
+    return read_group(dataset, begin, std::min(dataset.size(), begin + size), pool);
+  };
+  const auto start = Clock::now();
+  std::future<Group> next;
+  if (dataset.size() > 0) next = std::async(std::launch::async, read_at, 0);
+  for (std::int64_t begin = 0; begin < dataset.size(); begin += size) {
+    const auto group = next.get();
+    if (begin + size < dataset.size()) next = std::async(std::launch::async, read_at, begin + size);
+    for (auto& scored : session.predict(group.images, group.ids)) {
+      out.predictions.probabilities.push_back(std::move(scored.probabilities));
+      out.logits.push_back(std::move(scored.logits));
+    }
+    const std::chrono::duration<double, std::milli> latency = Clock::now() - group.start;
+    out.pass.latencies_ms.insert(out.pass.latencies_ms.end(), group.images.size(), latency.count());
+    if (progress) progress(std::min(dataset.size(), begin + size), dataset.size());
+  }
+  out.pass.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return out;
+}
+
+}  // namespace salus::infer

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/data/image_dataset.h"
+#include "engine/evaluate/evaluation.h"
+#include "engine/infer/session.h"
+
+namespace salus::infer {
+
+/// How fast a pass over a dataset was.
+struct Pass {
+  double seconds = 0;                ///< whole pass: read, transform, score
+  std::vector<double> latencies_ms;  ///< per case, from its file to its score, in groups as scored
+};
+
+/// What a session says of every case of a dataset, the way `salus predict` scores files: all frames
+/// that the transform chooses are pooled.
+struct ScoredCases {
+  evaluate::Predictions predictions;       ///< calibrated probabilities, targets, subgroups
+  std::vector<std::vector<float>> logits;  ///< [N][L] before calibration
+  Pass pass;
+};
+
+/// \param threads  decoding threads, 0 = as many as the process may use.
+/// \throws Error naming the first case that cannot be read or does not fit the bundle.
+ScoredCases predict_cases(const Session& session, const data::ImageDataset& dataset, int threads,
+                          const std::function<void(std::int64_t, std::int64_t)>& progress = {});
+
+}  // namespace salus::infer
