@@ -8,10 +8,11 @@
 //          macro names the header that gives threadIdx, __syncthreads(), __shfl_xor_sync(), float4;
 //   g++    host code (x_cpu.cpp, x_math.h): only SALUS_HD, Half, BFloat16 and Pack.
 //
-// A body is plain CUDA C++ without torch, with these four exceptions:
+// A body is plain CUDA C++ without torch, with these exceptions:
 //   SALUS_HD                             instead of __host__ __device__, always inlined;
 //   SALUS_SHARED(float, tile, [32][33]); instead of   __shared__ float tile[32][33];
 //   SALUS_DYNAMIC_SHARED(float, tile);   instead of   extern __shared__ float tile[];
+//   SALUS_UNROLL for (...)               instead of   #pragma unroll;
 //   Half and BFloat16                    instead of __half and __nv_bfloat16 (same bits as ATen's).
 // PTX stands in this header alone, each wrapper with its twin in tests/support/simt/.
 //
@@ -53,6 +54,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #define SALUS_HD __host__ __device__ __forceinline__
+#define SALUS_UNROLL _Pragma("unroll")
 #define SALUS_SHARED(type, name, ...) __shared__ __align__(16) type name __VA_ARGS__
 #define SALUS_DYNAMIC_SHARED(type, name)                                \
   extern __shared__ __align__(16) unsigned char salus_dynamic_shared[]; \
@@ -61,6 +63,7 @@
 #include <bit>
 #include <cstring>
 #define SALUS_HD inline __attribute__((always_inline))
+#define SALUS_UNROLL
 #if defined(SALUS_SIMT)
 #include SALUS_SIMT
 #define SALUS_SHARED(type, name, ...)                                           \
