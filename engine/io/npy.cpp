@@ -1,6 +1,6 @@
 #include "engine/io/npy.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cmath>
 
@@ -48,11 +48,9 @@ std::vector<std::byte> from_fortran(std::span<const std::byte> data, std::size_t
   return gather_strided(data, item, shape, strides);
 }
 
+// As Python writes a tuple: (), (2,), (2, 3).
 std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string text = "(";
-  for (const std::int64_t extent : shape) text += fmt::format("{},", extent);
-  if (shape.size() > 1) text.pop_back();
-  return text + ")";
+  return fmt::format("({}{})", fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
 }
 
 }  // namespace
