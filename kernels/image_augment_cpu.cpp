@@ -17,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace salus::kernels {
 namespace HWY_NAMESPACE {
 
-#include "kernels/image_augment_vector.inc"
+#include "kernels/image_augment_rows-inl.h"
 
 /// Working memory of one thread.
 struct Scratch {

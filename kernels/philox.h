@@ -8,7 +8,7 @@
 
 namespace salus::kernels {
 
-/// The arithmetic of random_formula.inc on scalars; Highway's twin is in x_cpu.cpp.
+/// The arithmetic of random_formula-inl.h on scalars; Highway's twin is in x_cpu.cpp.
 struct ScalarMath {
   static SALUS_HD std::uint32_t word(std::uint32_t v) { return v; }
   static SALUS_HD float real(float v) { return v; }
@@ -57,7 +57,7 @@ struct ScalarMath {
 };
 
 #define SALUS_FORMULA SALUS_HD
-#include "kernels/random_formula.inc"
+#include "kernels/random_formula-inl.h"
 #undef SALUS_FORMULA
 
 /// Four random words.

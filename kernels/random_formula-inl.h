@@ -1,7 +1,7 @@
 // Philox words, normal deviates and powers, written once for scalars and for vectors.
 //
-// Included without a guard: by philox.h (host and CUDA), and by x_cpu.cpp inside HWY_NAMESPACE, where
-// each function is compiled once per instruction set. M is the arithmetic: see ScalarMath in
+// Included without a guard: by philox.h (host and CUDA), and by x_cpu.cpp inside HWY_NAMESPACE,
+// where each function is compiled once per instruction set. M is the arithmetic: see ScalarMath in
 // philox.h. U is M's 32-bit word, F its float. SALUS_FORMULA is the attribute of every function.
 
 /// Philox 4x32-10 (Salmon et al., SC 2011): encrypts the counter words in place.
@@ -77,7 +77,8 @@ template <class M, class U, class F>
 SALUS_FORMULA void normal_pair(U radius_word, U angle_word, F& first, F& second) {
   const F high = M::from_signed(M::template shift_right<16>(radius_word));
   const F low = M::from_signed(M::bit_and(radius_word, M::word(0xffffu)));
-  const F whole = M::add(M::mul(high, M::real(65536.0f)), low);  // rounded once: the product is exact
+  const F whole =
+      M::add(M::mul(high, M::real(65536.0f)), low);  // rounded once: the product is exact
   const F u = M::fma(whole, M::real(2.3283064365386963e-10f), M::real(1.1641532182693481e-10f));
   const F radius = M::sqrt(M::mul(M::real(-2.0f), natural_log<M>(u)));
 
@@ -99,8 +100,7 @@ SALUS_FORMULA void normal_pair(U radius_word, U angle_word, F& first, F& second)
   const U differ = M::bit_and(M::exclusive_or(M::bits(s), M::bits(c)), odd);
   const U two = M::word(2);
   const U sine_sign = M::template shift_left<30>(M::bit_and(quadrant, two));
-  const U cosine_sign =
-      M::template shift_left<30>(M::bit_and(M::sum(quadrant, M::word(1)), two));
+  const U cosine_sign = M::template shift_left<30>(M::bit_and(M::sum(quadrant, M::word(1)), two));
   const U sine = M::exclusive_or(M::exclusive_or(M::bits(s), differ), sine_sign);
   const U cosine = M::exclusive_or(M::exclusive_or(M::bits(c), differ), cosine_sign);
   first = M::mul(radius, M::from_bits(cosine));

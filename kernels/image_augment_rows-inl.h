@@ -14,7 +14,7 @@ using VU = hn::Vec<DU>;
 constexpr std::int64_t kRowSlack = 16;        // rows are worked on in whole vectors
 constexpr std::int64_t kNoiseSlack = 4 * 16;  // a vector of blocks is four vectors of noise
 
-/// The arithmetic of random_formula.inc on vectors; its scalar twin is ScalarMath in philox.h.
+/// The arithmetic of random_formula-inl.h on vectors; its scalar twin is ScalarMath in philox.h.
 struct VectorMath {
   static HWY_INLINE VU word(std::uint32_t v) { return hn::Set(DU(), v); }
   static HWY_INLINE V real(float v) { return hn::Set(D(), v); }
@@ -64,7 +64,7 @@ struct VectorMath {
 };
 
 #define SALUS_FORMULA HWY_INLINE
-#include "kernels/random_formula.inc"
+#include "kernels/random_formula-inl.h"
 #undef SALUS_FORMULA
 
 HWY_INLINE V load_as_float(const float* from) { return hn::LoadU(D(), from); }
@@ -153,8 +153,8 @@ void sample_row(const float* plane, const AugmentBatch& batch, const AugmentImag
     const V fy = hn::Sub(sy, top);
     // One row and one column of border come first.
     const auto row_index = hn::Add(hn::ConvertTo(di, top), hn::Set(di, 1));
-    const auto at = hn::Add(hn::Mul(row_index, pitch),
-                            hn::Add(hn::ConvertTo(di, left), hn::Set(di, 1)));
+    const auto at =
+        hn::Add(hn::Mul(row_index, pitch), hn::Add(hn::ConvertTo(di, left), hn::Set(di, 1)));
     const V v00 = hn::GatherIndex(d, plane, at);
     const V v01 = hn::GatherIndex(d, plane + 1, at);
     const V v10 = hn::GatherIndex(d, below, at);
