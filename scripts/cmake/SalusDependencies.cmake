@@ -65,10 +65,6 @@ add_library(salus_opencv INTERFACE IMPORTED GLOBAL)
 target_include_directories(salus_opencv SYSTEM INTERFACE ${OPENCV_INCLUDE})
 target_link_libraries(salus_opencv INTERFACE opencv_imgcodecs opencv_imgproc opencv_core)
 
-find_path(NIFTI_INCLUDE nifti1_io.h PATH_SUFFIXES nifti REQUIRED)
-add_library(salus_nifti INTERFACE IMPORTED GLOBAL)
-target_include_directories(salus_nifti SYSTEM INTERFACE ${NIFTI_INCLUDE})
-target_link_libraries(salus_nifti INTERFACE niftiio znz ZLIB::ZLIB)
 
 find_path(HWY_INCLUDE hwy/highway.h REQUIRED)
 add_library(salus_highway INTERFACE IMPORTED GLOBAL)
