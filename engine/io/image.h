@@ -123,6 +123,10 @@ struct ReadLimits {
 
 /// Reads any image file; the format is known by content, never by name.
 ///
+/// PNG, JPEG and TIFF give the pixels that Pillow gives: alpha is dropped, EXIF orientation of PNG and
+/// JPEG is not applied but warned of, that of TIFF is applied. Damaged or incomplete data are refused,
+/// never filled with grey. NIfTI voxels stay in the file's order (see nifti.h).
+///
 /// \param path   DICOM (any still-image transfer syntax), PNG, JPEG, TIFF, NIfTI (.nii, .nii.gz),
 ///               NPY. For NPZ see npy.h.
 /// \throws salus::Error naming the file, the reason and what to do.
