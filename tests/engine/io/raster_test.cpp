@@ -3,6 +3,8 @@
 #include <zlib.h>
 
 #include <cstring>
+#include <functional>
+#include <string_view>
 
 #include "engine/io/error.h"
 #include "engine/io/image.h"
@@ -137,6 +139,47 @@ TEST(RasterTest, RefusesSizesThatTheDataCannotHold) {
   SALUS_EXPECT_ERROR(read_image(folder.path("large.jpg")), HasSubstr("claims more pixels"));
 }
 
+// Puts right checksums to the chunks of a mutated PNG as far as its lengths make sense, so that the
+// mutations reach the decoder.
+void repair_png(test::Bytes& bytes) {
+  for (std::size_t at = 8; bytes.size() >= 12 && at <= bytes.size() - 12;) {
+    const std::size_t length = load_be<std::uint32_t>(bytes, at);
+    if (length > bytes.size() - at - 12) return;
+    const auto* type = reinterpret_cast<const Bytef*>(bytes.data() + at + 4);
+    const auto crc = static_cast<std::uint32_t>(crc32_z(0, type, length + 4));
+    for (std::size_t i = 0; i < 4; ++i) {
+      bytes[at + 8 + length + i] = static_cast<std::byte>(crc >> (24 - 8 * i));
+    }
+    at += 12 + length;
+  }
+}
+
+// A golden PNG with its scanlines unpacked, changed and packed again.
+test::Bytes change_scanlines(const test::Bytes& png,
+                             const std::function<void(test::Bytes&)>& change) {
+  const std::string_view text(reinterpret_cast<const char*>(png.data()), png.size());
+  const std::size_t at = text.find("IDAT") - 4;
+  const std::size_t length = load_be<std::uint32_t>(png, at);
+  test::Bytes rows(1 << 16);
+  uLongf size = rows.size();
+  uncompress(reinterpret_cast<Bytef*>(rows.data()), &size,
+             reinterpret_cast<const Bytef*>(png.data() + at + 8), length);
+  rows.resize(size);
+  change(rows);
+  test::Bytes packed(compressBound(rows.size()));
+  size = packed.size();
+  compress(reinterpret_cast<Bytef*>(packed.data()), &size,
+           reinterpret_cast<const Bytef*>(rows.data()), rows.size());
+  packed.resize(size);
+  test::Bytes out(png.begin(), png.begin() + static_cast<std::ptrdiff_t>(at));
+  for (int i = 3; i >= 0; --i) out.push_back(static_cast<std::byte>(size >> (8 * i)));
+  for (const char c : {'I', 'D', 'A', 'T'}) out.push_back(static_cast<std::byte>(c));
+  out.insert(out.end(), packed.begin(), packed.end());
+  out.insert(out.end(), png.begin() + static_cast<std::ptrdiff_t>(at + 8 + length), png.end());
+  repair_png(out);
+  return out;
+}
+
 // libjpeg and libpng would fill the rest with grey or black and say nothing.
 TEST(RasterTest, RefusesACompleteFileWithMissingPixelData) {
   const test::TemporaryFolder folder;
@@ -144,6 +187,19 @@ TEST(RasterTest, RefusesACompleteFileWithMissingPixelData) {
   jpeg.erase(jpeg.end() - 150, jpeg.end() - 2);  // the end marker stays
   test::write_test_file(folder.path("short.jpg"), jpeg);
   SALUS_EXPECT_ERROR(read_image(folder.path("short.jpg")), HasSubstr("cannot be decoded whole"));
+}
+
+TEST(RasterTest, RefusesAPngWithMissingRows) {
+  const test::TemporaryFolder folder;
+  const auto png = read_test_file(data_path("images/gray8.png"));
+  const auto with_rows = [&](std::size_t bytes) {
+    const auto changed = change_scanlines(png, [&](test::Bytes& rows) { rows.resize(bytes); });
+    test::write_test_file(folder.path("a.png"), changed);
+    return read_image(folder.path("a.png"));
+  };
+  EXPECT_NO_THROW(with_rows(29 * 38));
+  SALUS_EXPECT_ERROR(with_rows(29 * 38 - 1), HasSubstr("damaged pixel data"));
+  SALUS_EXPECT_ERROR(with_rows(10 * 38), HasSubstr("damaged pixel data"));
 }
 
 TEST(RasterTest, RefusesAFlippedBitInAPng) {
@@ -170,21 +226,6 @@ TEST(RasterTest, OrientationOfExifDataThatLiesIsOne) {
   EXPECT_EQ(exif_orientation(tiff), 8);
 }
 
-// Puts right checksums to the chunks of a mutated PNG as far as its lengths make sense, so that the
-// mutations reach the decoder.
-void repair_png(test::Bytes& bytes) {
-  for (std::size_t at = 8; bytes.size() >= 12 && at <= bytes.size() - 12;) {
-    const std::size_t length = load_be<std::uint32_t>(bytes, at);
-    if (length > bytes.size() - at - 12) return;
-    const auto* type = reinterpret_cast<const Bytef*>(bytes.data() + at + 4);
-    const auto crc = static_cast<std::uint32_t>(crc32_z(0, type, length + 4));
-    for (std::size_t i = 0; i < 4; ++i) {
-      bytes[at + 8 + length + i] = static_cast<std::byte>(crc >> (24 - 8 * i));
-    }
-    at += 12 + length;
-  }
-}
-
 class RasterFuzzTest : public ::testing::TestWithParam<std::vector<const char*>> {};
 
 TEST_P(RasterFuzzTest, NeverCrashesHangsOrFillsMemory) {
@@ -195,6 +236,9 @@ TEST_P(RasterFuzzTest, NeverCrashesHangsOrFillsMemory) {
       std::string(GetParam()[0]).substr(std::string(GetParam()[0]).rfind('.') + 1);
   const auto make = [&](test::Rng& rng) {
     test::Bytes bytes = seeds[test::below(rng, seeds.size())];
+    if (kind == "png" && test::below(rng, 3) == 0) {
+      return change_scanlines(bytes, [&](test::Bytes& rows) { test::mutate(rows, rng); });
+    }
     test::mutate(bytes, rng);
     if (kind == "png" && test::below(rng, 8) != 0) repair_png(bytes);
     return bytes;
@@ -208,6 +252,7 @@ TEST_P(RasterFuzzTest, NeverCrashesHangsOrFillsMemory) {
   const auto report = test::run_fuzz(kind, test::fuzz_options(), make, consume);
   EXPECT_TRUE(report.findings.empty()) << report.summary();
   EXPECT_GT(report.refused, 0);
+  EXPECT_GT(report.accepted, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(
