@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kPreamble = 132;
 /// What a deflated data set may hold besides its pixels.
-constexpr std::int64_t kDeflatedHeader = std::int64_t{256} << 20;
+constexpr std::int64_t kDeflatedHeader = std::int64_t{64} << 20;
 
 bool has_preamble(ByteSource& source) {
   return source.size() >= kPreamble && std::memcmp(source.view(128, 4), "DICM", 4) == 0;
