@@ -1,7 +1,6 @@
 #include <fmt/format.h>
-#include <fmt/ostream.h>
 
-#include <fstream>
+#include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +11,7 @@
 #include "engine/io/npy.h"
 #include "models/zoo.h"
 #include "tools/command.h"
+#include "tools/csv.h"
 
 namespace salus::tools {
 namespace {
@@ -46,28 +46,20 @@ void print_json(const Task& task, const infer::Prediction& prediction) {
   fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-/// A cell by RFC 4180.
-std::string cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + '"';
-}
-
 void print_csv_header(const Task& task) {
   std::string line = "id";
-  for (const auto& label : task.labels) line += "," + cell(label);
-  for (const auto& label : task.labels) line += "," + cell("decision:" + label);
+  for (const auto& label : task.labels) line += "," + csv_cell(label);
+  for (const auto& label : task.labels) line += "," + csv_cell("decision:" + label);
   fmt::print("{},flags,time_ms\n", line);
 }
 
 void print_csv(const infer::Prediction& prediction) {
-  std::string line = cell(prediction.id);
+  std::string line = csv_cell(prediction.id);
   for (double probability : prediction.probabilities) line += fmt::format(",{}", probability);
   for (int decision : prediction.decisions) {
     line += decision < 0 ? std::string(",") : fmt::format(",{}", decision);
   }
-  fmt::print("{},{},{:.3f}\n", line, cell(fmt::format("{}", fmt::join(prediction.flags, " "))),
+  fmt::print("{},{},{:.3f}\n", line, csv_cell(fmt::format("{}", fmt::join(prediction.flags, " "))),
              prediction.milliseconds);
 }
 

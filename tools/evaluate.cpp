@@ -1,0 +1,123 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "engine/evaluate/evaluation.h"
+#include "engine/io/error.h"
+#include "engine/io/files.h"
+#include "models/zoo.h"
+#include "tools/command.h"
+#include "tools/evaluation_data.h"
+#include "tools/evaluation_report.h"
+
+namespace salus::tools {
+namespace {
+
+struct Options {
+  Common common;
+  std::string bundle, out, against;
+  EvaluationData data;
+  int passes = 3;
+  std::int64_t alone = 200;
+  evaluate::ResamplingOptions resampling;
+  bool delong = false;
+};
+
+std::vector<evaluate::OperatingPoint> operating_points(const infer::Session& session) {
+  std::vector<evaluate::OperatingPoint> points;
+  for (const auto& point : session.bundle().operating_points) {
+    points.push_back({point.name, point.label, point.threshold});
+  }
+  return points;
+}
+
+void compare_with(const std::string& path, const Registry& zoo, const Options& options,
+                  const std::vector<evaluate::OperatingPoint>& points,
+                  EvaluationFindings& findings) {
+  const auto other = infer::Session::load(path, zoo, options.common.device);
+  const auto dataset = options.data.open(other, options.common.threads);
+  const auto scored = infer::predict_cases(other, *dataset, options.common.threads);
+  findings.against_path = path;
+  findings.comparisons = evaluate::compare(findings.scored.predictions, scored.predictions, points,
+                                           operating_points(other), options.resampling);
+}
+
+void write_results(const std::string& folder, const EvaluationFindings& findings,
+                   const infer::Session& session, const data::ImageDataset& dataset) {
+  std::filesystem::create_directories(folder);
+  io::write_text(folder + "/metrics.json", metrics_json(findings));
+  io::write_text(folder + "/predictions.csv", predictions_csv(findings, session));
+  report::write_report(folder + "/report.html", report_data(findings, session, dataset));
+  fmt::print(stderr, "Report: {}/report.html\n", folder);
+}
+
+int evaluate_bundle(const Options& options) {
+  options.common.apply();
+  if (options.passes < 1) throw UsageError("--passes must be at least 1.");
+  Registry zoo;
+  register_zoo(zoo);
+  const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
+  const auto dataset = options.data.open(session, options.common.threads);
+  EvaluationFindings findings;
+  findings.bundle_path = options.bundle;
+  findings.data_path = options.data.path;
+  findings.scored = infer::predict_cases(session, *dataset, options.common.threads);
+  evaluate::EvaluationOptions how;
+  how.operating_points = operating_points(session);
+  how.resampling = options.resampling;
+  how.delong = options.delong;
+  findings.evaluation = evaluate::evaluate(findings.scored.predictions, how);
+  findings.timing = infer::measure(session, *dataset, findings.scored, options.passes,
+                                   options.alone, options.common.threads);
+  if (!options.against.empty()) {
+    compare_with(options.against, zoo, options, how.operating_points, findings);
+  }
+  if (options.common.json) {
+    fmt::print("{}", metrics_json(findings));
+  } else {
+    fmt::print("{}", evaluate::to_text(findings.evaluation));
+    fmt::print("{}", findings.comparisons.empty() ? "" : evaluate::to_text(findings.comparisons));
+  }
+  write_results(options.out, findings, session, *dataset);
+  return kDone;
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, int& exit_status) {
+  auto options = std::make_shared<Options>();
+  auto* command = app.add_subcommand(
+      "evaluate", "Metrics with 95 % intervals, calibration and a report on labelled data");
+  command->add_option("BUNDLE", options->bundle, "Folder of a trained model")->required();
+  options->data.add_to(*command);
+  command
+      ->add_option("--out", options->out,
+                   "Folder for report.html, metrics.json and predictions.csv")
+      ->default_val("evaluation")
+      ->type_name("DIR");
+  command
+      ->add_option("--against", options->against,
+                   "Second bundle, compared on the same cases by paired tests")
+      ->type_name("BUNDLE");
+  command
+      ->add_option("--passes", options->passes,
+                   "Passes over the data, for throughput and "
+                   "stability")
+      ->capture_default_str();
+  command
+      ->add_option("--alone", options->alone,
+                   "Cases that are also scored one by one, for "
+                   "latency")
+      ->capture_default_str();
+  command
+      ->add_option("--replicates", options->resampling.replicates,
+                   "Bootstrap replicates (0: analytic intervals only)")
+      ->capture_default_str();
+  command->add_option("--seed", options->resampling.seed, "Seed of the bootstrap")
+      ->capture_default_str();
+  command->add_flag("--delong", options->delong, "Interval of AUROC by DeLong");
+  options->common.add_to(*command);
+  command->callback([options, &exit_status] { exit_status = evaluate_bundle(*options); });
+}
+
+}  // namespace salus::tools
