@@ -1,17 +1,16 @@
 // TIFF 6.0 and BigTIFF by libtiff itself rather than OpenCV, which reads signed samples as
 // unsigned.
 #include <fmt/core.h>
-#include <tiffio.h>
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <vector>
 
 #include "engine/io/error.h"
 #include "engine/io/numbers.h"
 #include "engine/io/raster.h"
 #include "engine/io/tiff_orient.h"
+#include "engine/io/tiff_stream.h"
 
 namespace salus::io {
 namespace {
@@ -32,51 +31,6 @@ constexpr int kMaxPages = 100'000;
       fmt::format("{} is a TIFF with {}, which is not read; save it as grey or RGB with 8, 16 "
                   "or 32 bits a sample, uncompressed or deflated.",
                   origin, what));
-}
-
-// The file in memory, as libtiff's callbacks want it.
-struct Stream {
-  std::span<const std::byte> bytes;
-  std::uint64_t at = 0;
-};
-
-tmsize_t read_stream(thandle_t handle, void* out, tmsize_t count) {
-  auto* stream = static_cast<Stream*>(handle);
-  if (stream->at >= stream->bytes.size() || count <= 0) return 0;
-  const auto n =
-      std::min<std::uint64_t>(static_cast<std::uint64_t>(count), stream->bytes.size() - stream->at);
-  std::memcpy(out, stream->bytes.data() + stream->at, n);
-  stream->at += n;
-  return static_cast<tmsize_t>(n);
-}
-tmsize_t write_stream(thandle_t, void*, tmsize_t) { return 0; }
-toff_t seek_stream(thandle_t handle, toff_t offset, int whence) {
-  auto* stream = static_cast<Stream*>(handle);
-  if (whence == SEEK_CUR) offset += stream->at;
-  if (whence == SEEK_END) offset += stream->bytes.size();
-  return stream->at = offset;
-}
-int close_stream(thandle_t) { return 0; }
-toff_t stream_size(thandle_t handle) { return static_cast<Stream*>(handle)->bytes.size(); }
-int silent(TIFF*, void*, const char*, const char*, va_list) { return 1; }
-
-struct CloseTiff {
-  void operator()(TIFF* tiff) const { TIFFClose(tiff); }
-};
-using Tiff = std::unique_ptr<TIFF, CloseTiff>;
-
-Tiff open_tiff(Stream& stream, const std::string& origin, const ReadLimits& limits) {
-  TIFFOpenOptions* options = TIFFOpenOptionsAlloc();
-  TIFFOpenOptionsSetMaxSingleMemAlloc(
-      options, static_cast<tmsize_t>(std::max(limits.max_pixel_bytes, kSmallTile)));
-  TIFFOpenOptionsSetErrorHandlerExtR(options, silent, nullptr);
-  TIFFOpenOptionsSetWarningHandlerExtR(options, silent, nullptr);
-  // m: no memory map, so that every read passes the bounds check above.
-  Tiff tiff(TIFFClientOpenExt("", "rm", &stream, read_stream, write_stream, seek_stream,
-                              close_stream, stream_size, nullptr, nullptr, options));
-  TIFFOpenOptionsFree(options);
-  if (!tiff) damaged(origin, "has no readable directory");
-  return tiff;
 }
 
 struct Page {
@@ -311,8 +265,9 @@ std::vector<tdir_t> find_frames(TIFF* tiff, const Page& first, std::int64_t file
 
 Image read_tiff(std::span<const std::byte> bytes, const std::string& origin,
                 const ReadLimits& limits, bool with_pixels) {
-  Stream stream{bytes};
-  const Tiff tiff = open_tiff(stream, origin, limits);
+  TiffStream stream{bytes};
+  const Tiff tiff = open_tiff(stream, std::max(limits.max_pixel_bytes, kSmallTile));
+  if (!tiff) damaged(origin, "has no readable directory");
   const Page page = read_page(tiff.get(), origin);
   check_page(page, origin);
   const auto file_size = static_cast<std::int64_t>(bytes.size());
