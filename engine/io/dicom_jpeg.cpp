@@ -11,6 +11,7 @@
 #include <dcmtk/oflog/oflog.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -69,6 +70,29 @@ void run_decoder(std::vector<std::byte>& frame, const JpegInfo& info, std::byte*
   }
 }
 
+/// DCMTK's decoder computes wrong default thresholds below 7 bits: an LSE segment with those of
+/// T.87 C.2.4.1.1.1 is put after the start marker.
+void state_thresholds(std::vector<std::byte>& frame, const JpegInfo& info) {
+  const int most = (1 << info.precision) - 1, factor = 256 / (most + 1), near = info.near;
+  const auto clamped = [most](int value, int low) {
+    return value > most || value < low ? low : value;
+  };
+  const int t1 = clamped(std::max(2, 3 / factor + 3 * near), near + 1);
+  const int t2 = clamped(std::max(3, 7 / factor + 5 * near), t1);
+  const int t3 = clamped(std::max(4, 21 / factor + 7 * near), t2);
+  std::vector<std::byte> segment;
+  for (const int word : {0xFFF8, 13}) {
+    segment.push_back(static_cast<std::byte>(word >> 8));
+    segment.push_back(static_cast<std::byte>(word));
+  }
+  segment.push_back(std::byte{1});
+  for (const int word : {most, t1, t2, t3, 64}) {
+    segment.push_back(static_cast<std::byte>(word >> 8));
+    segment.push_back(static_cast<std::byte>(word));
+  }
+  frame.insert(frame.begin() + 2, segment.begin(), segment.end());
+}
+
 /// A data set of one frame, which is the only way into DCMTK's JPEG-LS decoder.
 std::unique_ptr<DcmDataset> describe(const JpegInfo& info) {
   auto data = std::make_unique<DcmDataset>();
@@ -122,6 +146,7 @@ void decode_jpeg_ls(std::vector<std::byte>& frame, const JpegInfo& info, std::by
   if (info.precision < 2 || info.precision > 16) {
     throw CodecError(fmt::format("its JPEG-LS data have {} bits.", info.precision));
   }
+  if (info.precision < 7 && !info.has_presets) state_thresholds(frame, info);
   const std::unique_ptr<DcmDataset> data = describe(info);
   const std::unique_ptr<DcmPixelSequence> sequence = one_fragment(frame);
   const DJLSCodecParameter parameters(EJLSUC_default, EJLSPC_colorByPixel);

@@ -124,6 +124,7 @@ JpegInfo check_jpeg(std::span<const std::byte> stream) {
     at += 2 + length;
     if (is_frame_marker(marker)) read_frame_header(segment, marker, info);
     if (marker >= 0xE0 && marker <= 0xEF) read_application_marker(segment, marker, info);
+    if (marker == 0xF8 && !segment.empty() && segment[0] == std::byte{1}) info.has_presets = true;
     if (marker == 0xDA) {
       read_scan_header(segment, info);
       if (++scans > kMaxScans)

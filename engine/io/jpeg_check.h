@@ -26,6 +26,7 @@ struct JpegInfo {
   int adobe_transform = -1;  ///< of an APP14 marker, -1 without one
   bool ends = false;         ///< an EOI marker was found
   int odd_scans = 0;         ///< sequential scans with parameters that only progressive ones have
+  bool has_presets = false;  ///< JPEG-LS: an LSE segment sets the coding parameters
   int near = 0;              ///< JPEG-LS: largest error of a sample, 0 if lossless
 
   bool is_jpeg_ls() const { return frame_marker == 0xF7; }

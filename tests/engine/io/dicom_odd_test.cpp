@@ -50,7 +50,7 @@ void check_folder(const fs::path& folder, int expected_files) {
 }
 
 TEST(DicomOddTest, ShippedFilesAreReadOrRefusedWithTheirReason) {
-  check_folder(data_path("dicom/odd"), 43);
+  check_folder(data_path("dicom/odd"), 44);
 }
 
 TEST(DicomOddTest, FullSetIsReadOrRefusedWithItsReason) {
