@@ -41,9 +41,9 @@ struct AugmentSpec {
 /// (b, epoch, sample's low word, sample's high word). Words 0, 1, 2 ... of blocks 0 to 3 are the
 /// draws rotate, scale, shear, translate x, translate y, flip, gamma, gain, bias, noise, cutout,
 /// cutout's centre y and x, each (word + 1/2) / 2^32 of its range; block 16 + k is the noise of
-/// elements 4 k to 4 k + 3 of the image in C, H, W order, two Box-Muller pairs (error below 1e-6 of
-/// a standard deviation, up to 6.76 of them). So CPU and CUDA, any batch composition, any memory
-/// format and any thread count draw the same; pixels agree within float32 rounding.
+/// elements 4 k to 4 k + 3 of the image in C, H, W order, two Box-Muller pairs (relative error of
+/// the radius below 3e-7; up to 6.77 standard deviations). So CPU and CUDA, any batch composition,
+/// any memory format and any thread count draw the same; pixels agree within float32 rounding.
 ///
 /// On CUDA it runs on the current stream and does not wait. NaN pixels stay NaN and spread to the
 /// output pixels that they are a neighbour of.

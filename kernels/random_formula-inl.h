@@ -20,15 +20,10 @@ SALUS_FORMULA void philox(U& c0, U& c1, U& c2, U& c3, std::uint32_t key0, std::u
   }
 }
 
-/// Natural logarithm of a positive normal number, within 1 ULP or 1e-7 near 1. Zero gives -88.03.
+/// ln((1 + f) 2^e) for f in [sqrt(1/2) - 1, sqrt(2) - 1] and a whole e, by the polynomial of
+/// Cephes' logf.
 template <class M, class F>
-SALUS_FORMULA F natural_log(F x) {
-  // x = m 2^e with m in [sqrt(1/2), sqrt(2)); polynomial of Cephes' logf in m - 1.
-  const auto bits = M::bits(x);
-  const auto exponent = M::template arithmetic_shift<23>(M::subtract(bits, M::word(0x3f3504f3u)));
-  const F m = M::from_bits(M::subtract(bits, M::template shift_left<23>(exponent)));
-  const F e = M::from_signed(exponent);
-  const F f = M::add(m, M::real(-1.0f));
+SALUS_FORMULA F log_polynomial(F f, F e) {
   const F square = M::mul(f, f);
   F p = M::real(7.0376836292e-2f);
   p = M::fma(p, f, M::real(-1.1514610310e-1f));
@@ -43,6 +38,41 @@ SALUS_FORMULA F natural_log(F x) {
   p = M::fma(e, M::real(-2.12194440e-4f), p);  // ln 2 in two parts, so that e ln 2 is exact
   p = M::fma(square, M::real(-0.5f), p);
   return M::fma(e, M::real(0.693359375f), M::add(f, p));
+}
+
+/// x = (1 + f) 2^e as log_polynomial() wants it, for a positive normal x.
+template <class M, class F>
+SALUS_FORMULA void split_for_log(F x, F& f, F& e) {
+  const auto bits = M::bits(x);
+  const auto exponent = M::template arithmetic_shift<23>(M::subtract(bits, M::word(0x3f3504f3u)));
+  e = M::from_signed(exponent);
+  f = M::add(M::from_bits(M::subtract(bits, M::template shift_left<23>(exponent))), M::real(-1.0f));
+}
+
+/// Natural logarithm of a positive normal number, within 1 ULP or 1e-7 near 1. Zero gives -88.03.
+template <class M, class F>
+SALUS_FORMULA F natural_log(F x) {
+  F f = x, e = x;
+  split_for_log<M>(x, f, e);
+  return log_polynomial<M>(f, e);
+}
+
+/// ln((word + 1/2) / 2^32), within 3e-7 of itself also where the quotient is close to 1.
+template <class M, class U>
+SALUS_FORMULA auto log_of_word(U word) {
+  const auto high = M::from_signed(M::template shift_right<16>(word));
+  const auto low = M::from_signed(M::bit_and(word, M::word(0xffffu)));
+  const auto whole = M::add(M::mul(high, M::real(65536.0f)), low);  // rounded once
+  const auto scale = M::real(0x1p-32f), half = M::real(0x1p-33f);
+  auto f = scale, e = scale;
+  split_for_log<M>(M::fma(whole, scale, half), f, e);
+  // From 3/4 on, 1 + f would lose the digits of f: take it from the complement, where they are.
+  const U complement = M::exclusive_or(word, M::word(0xffffffffu));
+  const auto exact = M::sub(M::real(0.0f), M::fma(M::from_signed(complement), scale, half));
+  const U both = M::bit_and(word, M::template shift_left<1>(word));
+  const U choose = M::template arithmetic_shift<31>(both);
+  const U differ = M::bit_and(M::exclusive_or(M::bits(f), M::bits(exact)), choose);
+  return log_polynomial<M>(M::from_bits(M::exclusive_or(M::bits(f), differ)), e);
 }
 
 /// 2^x, within 2 ULP; x is clamped to [-126, 126].
@@ -71,16 +101,11 @@ SALUS_FORMULA F unit_power(F x, float gamma) {
 
 /// Two independent standard normal deviates by Box and Muller, from two random words.
 ///
-/// The radius takes u = (word + 1/2) / 2^32, so that deviates reach +-6.76; the angle takes all 32
-/// bits and is reduced to an octant in integers. Within 3e-7 + 3e-7 |z| of the exact formula.
+/// The radius takes u = (word + 1/2) / 2^32, so that deviates reach +-6.77; the angle takes all 32
+/// bits and is reduced to an octant in integers. Within 3e-7 of the radius of the exact formula.
 template <class M, class U, class F>
 SALUS_FORMULA void normal_pair(U radius_word, U angle_word, F& first, F& second) {
-  const F high = M::from_signed(M::template shift_right<16>(radius_word));
-  const F low = M::from_signed(M::bit_and(radius_word, M::word(0xffffu)));
-  const F whole =
-      M::add(M::mul(high, M::real(65536.0f)), low);  // rounded once: the product is exact
-  const F u = M::fma(whole, M::real(2.3283064365386963e-10f), M::real(1.1641532182693481e-10f));
-  const F radius = M::sqrt(M::mul(M::real(-2.0f), natural_log<M>(u)));
+  const F radius = M::sqrt(M::mul(M::real(-2.0f), log_of_word<M>(radius_word)));
 
   const U quadrant = M::template shift_right<30>(M::sum(angle_word, M::word(1u << 29)));
   const U rest = M::subtract(angle_word, M::template shift_left<30>(quadrant));
