@@ -8,6 +8,7 @@
 #include <set>
 
 #include "engine/evaluate/estimate.h"
+#include "engine/evaluate/job.h"
 #include "engine/io/error.h"
 
 namespace salus::evaluate {
@@ -15,14 +16,6 @@ namespace {
 
 constexpr std::size_t kScatterPoints = 2000;
 constexpr int kBandReplicates = 1000;  // a drawn band needs no more
-
-using Rows = std::vector<std::size_t>;
-
-Rows all_rows(const Predictions& p) {
-  Rows rows(p.targets.size());
-  std::iota(rows.begin(), rows.end(), std::size_t{0});
-  return rows;
-}
 
 void check_rows(const Predictions& p) {
   if (p.labels.empty() || p.targets.empty() || p.probabilities.size() != p.targets.size()) {
@@ -61,42 +54,6 @@ void check(const Predictions& p, const EvaluationOptions& options) {
   }
 }
 
-/// Operating points of a label; 0.5 where there are none.
-std::vector<OperatingPoint> points_of(const EvaluationOptions& options, const std::string& label) {
-  std::vector<OperatingPoint> points;
-  for (const OperatingPoint& point : options.operating_points) {
-    if (point.label == label) points.push_back(point);
-  }
-  if (points.empty()) points.push_back({"threshold=0.5", label, 0.5});
-  return points;
-}
-
-/// Shares of one evaluation: what every part needs.
-struct Job {
-  const Predictions& p;
-  const EvaluationOptions& options;
-  std::vector<std::uint32_t> patient;
-
-  double threshold(std::size_t label) const {
-    return points_of(options, p.labels[label]).front().threshold;
-  }
-  bool is_most_probable(std::size_t row, std::size_t label) const {
-    const auto& scores = p.probabilities[row];
-    return std::max_element(scores.begin(), scores.end()) - scores.begin() ==
-           static_cast<std::ptrdiff_t>(label);
-  }
-  Question question(const Rows& rows, std::size_t label) const {
-    Question q = make_question(p, rows, patient, label, threshold(label));
-    if (p.task != TaskKind::kMulticlass) return q;
-    std::size_t k = 0;
-    for (const std::size_t row : rows) {
-      if (std::isnan(p.targets[row][label])) continue;
-      q.decisions[k++] = is_most_probable(row, label);
-    }
-    return q;
-  }
-};
-
 Confusion count(const Question& q) {
   Confusion c;
   for (std::size_t i = 0; i < q.targets.size(); ++i) {
@@ -122,7 +79,7 @@ void add_curves(const Question& q, const EvaluationOptions& options, LabelResult
 }
 
 LabelResult evaluate_question(const Job& job, std::size_t label) {
-  const Rows rows = all_rows(job.p);
+  const Rows rows = job.all_rows();
   Question q = job.question(rows, label);
   LabelResult result;
   result.label = job.p.labels[label];
@@ -144,97 +101,12 @@ LabelResult evaluate_question(const Job& job, std::size_t label) {
   return result;
 }
 
-/// The rows of `rows`, as a smaller Predictions without ids and subgroups.
-Predictions select(const Predictions& p, const Rows& rows) {
-  Predictions part;
-  part.task = p.task;
-  part.labels = p.labels;
-  for (const std::size_t row : rows) {
-    part.probabilities.push_back(p.probabilities[row]);
-    part.targets.push_back(p.targets[row]);
-  }
-  return part;
-}
-
-std::vector<std::uint32_t> select(const std::vector<std::uint32_t>& values, const Rows& rows) {
-  std::vector<std::uint32_t> part;
-  for (const std::size_t row : rows) part.push_back(values[row]);
-  return part;
-}
-
-/// Multilabel strata: each case by the rarest finding it has, so that no resample loses one.
-std::vector<int> rarest_finding(const Matrix& targets) {
-  const std::size_t labels = targets[0].size();
-  std::vector<std::size_t> count(labels, 0), order(labels);
-  for (const auto& row : targets) {
-    for (std::size_t l = 0; l < labels; ++l) count[l] += row[l] == 1;
-  }
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return count[a] > count[b]; });
-  std::vector<int> strata;
-  for (const auto& row : targets) {
-    int stratum = 0;
-    for (std::size_t k = 0; k < labels; ++k) {
-      if (row[order[k]] == 1) stratum = static_cast<int>(k) + 1;
-    }
-    strata.push_back(stratum);
-  }
-  return strata;
-}
-
-std::vector<Estimate> overall_multiclass(const Job& job, const Rows& rows) {
-  const Predictions part = select(job.p, rows);
-  const MulticlassEvaluator evaluator(part.probabilities, part.targets);
-  std::vector<int> strata;
-  for (const int c : evaluator.classes()) strata.push_back(c + 1);
-  return estimate_fields<MulticlassMetrics>(
-      multiclass_metric_fields(), {select(job.patient, rows), strata},
-      [&](std::span<const double> w) { return evaluator(w); }, job.options,
-      "a class has no case, or all cases");
-}
-
-std::vector<Estimate> overall_multilabel(const Job& job, const Rows& rows) {
-  const Predictions part = select(job.p, rows);
-  std::vector<double> thresholds;
-  for (std::size_t l = 0; l < job.p.labels.size(); ++l) thresholds.push_back(job.threshold(l));
-  const MultilabelEvaluator evaluator(part.probabilities, part.targets, thresholds);
-  return estimate_fields<MultilabelMetrics>(
-      multilabel_metric_fields(), {select(job.patient, rows), rarest_finding(part.targets)},
-      [&](std::span<const double> w) { return evaluator(w); }, job.options,
-      "a label has no positive or no negative case");
-}
-
-/// Plain mean over `labels` of each regression metric.
-std::vector<Estimate> estimate_regression(const Job& job, const Rows& rows,
-                                          const std::vector<std::size_t>& labels) {
-  const Predictions part = select(job.p, rows);
-  std::vector<std::vector<double>> predictions, targets;
-  for (const std::size_t l : labels) {
-    predictions.push_back(column(part.probabilities, l));
-    targets.push_back(column(part.targets, l));
-  }
-  const auto mean = [&](std::span<const double> w) {
-    RegressionMetrics sum{0, 0, 0, 0};
-    for (std::size_t l = 0; l < labels.size(); ++l) {
-      const RegressionMetrics m = regression_metrics(predictions[l], targets[l], w);
-      for (const auto& field : regression_metric_fields()) {
-        sum.*field.value += m.*field.value / static_cast<double>(labels.size());
-      }
-    }
-    return sum;
-  };
-  return estimate_fields<RegressionMetrics>(
-      regression_metric_fields(), {select(job.patient, rows), std::vector<int>(rows.size(), 0)},
-      mean, job.options, "no target is known, or all are equal");
-}
-
 LabelResult evaluate_quantity(const Job& job, std::size_t label) {
   LabelResult result;
   result.label = job.p.labels[label];
   std::set<std::uint32_t> patients;
   Rows known;
-  for (const std::size_t row : all_rows(job.p)) {
+  for (const std::size_t row : job.all_rows()) {
     if (std::isnan(job.p.targets[row][label])) continue;
     known.push_back(row);
     patients.insert(job.patient[row]);
@@ -242,7 +114,7 @@ LabelResult evaluate_quantity(const Job& job, std::size_t label) {
   result.n = known.size();
   result.masked = job.p.targets.size() - known.size();
   result.patients = patients.size();
-  result.metrics = estimate_regression(job, known.empty() ? all_rows(job.p) : known, {label});
+  result.metrics = estimate_regression(job, known.empty() ? job.all_rows() : known, {label});
   const std::size_t step = known.size() / kScatterPoints + 1;
   for (std::size_t k = 0; job.options.curves && k < known.size(); k += step) {
     result.scatter.push_back(
@@ -307,7 +179,7 @@ void evaluate_subgroups(const Job& job, Evaluation& evaluation) {
 }
 
 void evaluate_overall(const Job& job, Evaluation& evaluation) {
-  const Rows rows = all_rows(job.p);
+  const Rows rows = job.all_rows();
   switch (job.p.task) {
     case TaskKind::kBinary:
       evaluation.overall = evaluation.labels[0].metrics;

@@ -20,13 +20,15 @@ std::string section(const std::string& heading, const std::string& body) {
 
 std::string p_text(double p) { return p < 0.001 ? "&lt; 0.001" : fmt::format("{:.3f}", p); }
 
-/// What kind of error a yes/no case is, as a coloured tag.
+/// The truth of a case, as a coloured tag, and its score.
 std::string verdict(const ReportCase& c, TaskKind task) {
   if (task == TaskKind::kRegression) {
-    return fmt::format("<span class=\"tag other\">error {:.3g}</span>", c.score - c.target);
+    return fmt::format("<span class=\"tag other\">error {:+.4g}</span> predicted <b>{:.4g}</b>",
+                       c.score - c.target, c.score);
   }
-  if (c.target == 1) return "<span class=\"tag missed\">has it, scored low</span>";
-  return "<span class=\"tag alarm\">has it not, scored high</span>";
+  const char* truth = c.target == 1 ? "positive" : "negative";
+  return fmt::format("<span class=\"tag {0}\">truly {0}</span> score <b>{1:.3f}</b>", truth,
+                     c.score);
 }
 
 std::string picture(const std::vector<std::byte>& png, const std::string& alt) {
@@ -74,8 +76,8 @@ std::string worst_section(const ReportData& data) {
         picture(c.png, "Picture of " + c.id) + picture(c.heatmap, "Heatmap of " + c.id);
     cards += "<div class=\"case\">";
     if (!pictures.empty()) append(cards, "<div class=\"pictures\">{}</div>", pictures);
-    append(cards, "<p>{}<br><b>{:.3f}</b> {}<br><span class=\"soft\">{}</span></p></div>\n",
-           verdict(c, data.evaluation.task), c.score, named ? escape(c.label) : "", escape(c.id));
+    append(cards, "<p>{}{}<br><span class=\"soft\">{}</span></p></div>\n",
+           verdict(c, data.evaluation.task), named ? "<br>" + escape(c.label) : "", escape(c.id));
   }
   return section("Worst cases", "<div class=\"cases\">" + cards + "</div>");
 }

@@ -205,8 +205,7 @@ std::string operating_section(const Evaluation& evaluation) {
   return section("Operating points",
                  "<div class=\"panel\"><table>" + head({"Rule", "Threshold"}, shown) + rows +
                      "</table></div><p class=\"small soft\">Positive where the probability is at "
-                     "least the threshold. The thresholds come with the model; they were not "
-                     "chosen on these cases.</p>");
+                     "least the threshold. The thresholds come with the model.</p>");
 }
 
 std::string label_section(const Evaluation& evaluation) {

@@ -190,7 +190,7 @@ std::string training_plot(const std::vector<Series>& series, const std::string& 
   const double last = static_cast<double>(std::max<std::size_t>(epochs, 2));
   Axis x{"Epoch", 1, last, nice_ticks(1, last, 6), "{:g}"};
   std::erase_if(x.ticks, [](double t) { return t != std::floor(t); });
-  Chart chart(kWidth, kHeight * 0.8, x, y, y_label + " over epochs");
+  Chart chart(kWidth, kHeight, x, y, y_label + " over epochs");
   std::vector<std::array<std::string, 2>> legend;
   for (std::size_t i = 0; i < series.size(); ++i) {
     Points points;

@@ -32,7 +32,7 @@ void add_cell(std::string& svg, double x, double y, double size, double count, d
   const bool large = size > 90;
   append(svg, R"(<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="middle">{:.0f}</text>)",
          large ? "count" : "strong", x + size / 2 - 2, y + size / 2 + (large ? 2 : 0), count);
-  append(svg, R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{:.1f} %</text>)",
+  append(svg, R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{:.1f} %</text>)",
          x + size / 2 - 2, y + size / 2 + (large ? 22 : 14), 100 * part);
 }
 

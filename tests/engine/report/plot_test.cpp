@@ -93,6 +93,7 @@ TEST(SvgTest, EscapesMarkupControlsAndMalformedUtf8) {
 
 TEST(SvgTest, TicksAreRoundAndInsideTheRange) {
   EXPECT_EQ(nice_ticks(0, 10, 5), (std::vector<double>{0, 2, 4, 6, 8, 10}));
+  EXPECT_FALSE(std::signbit(nice_ticks(0, 0.35)[0]));
   EXPECT_EQ(nice_ticks(3, 3), std::vector<double>{3});
   for (const auto& [low, high] : {std::pair{0.13, 0.87}, {-5.0, 3.0}, {1e6, 3e6}, {0.0, 1e-5}}) {
     const auto ticks = nice_ticks(low, high);
