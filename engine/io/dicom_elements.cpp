@@ -124,7 +124,7 @@ void ElementWalker::walk_data(std::uint64_t position, Encoding encoding, DataSet
   while (end - position >= 8) {
     const Header header = read_header(position, end, encoding);
     if (is_pixels(header.tag)) {
-      // Not checked here: the reader of the pixels knows how many bytes it needs.
+      // Its length is not checked here: the reader of the pixels knows how many bytes it needs.
       Element element;
       element.tag = header.tag;
       element.vr = header.vr;
@@ -132,7 +132,14 @@ void ElementWalker::walk_data(std::uint64_t position, Encoding encoding, DataSet
       element.offset = header.value;
       element.length = header.length;
       data.add(std::move(element));
-      return;
+      // Some writers do not sort: only then is there a reason to walk past the pixels.
+      if (data.find(kRows) && data.find(kBitsAllocated)) return;
+      if (header.length == kUndefinedLength) {
+        position = skip_fragments(header.value, end, encoding);
+      } else {
+        position = header.value + std::min(header.length, end - header.value);
+      }
+      continue;
     }
     check_fits(header, end);
     position = walk_element(header, end, encoding, 0, &data);

@@ -125,9 +125,9 @@ bool pixels_are_big_endian(const ParsedFile& file) {
   return file.syntax.big_endian || file.syntax.big_endian_pixels;
 }
 
-/// 8-bit (or packed) values in big-endian 16-bit words.
+/// 8-bit (or packed) values in big-endian 16-bit words; GE's private syntax leaves those alone.
 bool swaps_words(const ParsedFile& file, const PixelLayout& layout) {
-  return pixels_are_big_endian(file) && layout.element->vr == vr_code("OW") &&
+  return file.syntax.big_endian && layout.element->vr == vr_code("OW") &&
          (layout.bits_allocated == 8 || !whole_bytes(layout));
 }
 

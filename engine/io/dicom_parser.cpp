@@ -101,8 +101,12 @@ TransferSyntax declared_syntax(ParsedFile& file) {
 /// Corrects the declared encoding where the first element contradicts it.
 void match_encoding(ParsedFile& file, std::uint64_t begin) {
   if (file.source->size() - begin < 8) return;
-  const Encoding found = guess_encoding(file.source->view(begin, 8));
+  const std::byte* bytes = file.source->view(begin, 8);
+  Encoding found = guess_encoding(bytes);
   TransferSyntax& syntax = file.syntax;
+  // Two letters that no standard knows are still a value representation where one should be.
+  const auto letter = [](std::byte b) { return b >= std::byte{'A'} && b <= std::byte{'Z'}; };
+  if (syntax.explicit_vr && letter(bytes[4]) && letter(bytes[5])) found.explicit_vr = true;
   if (found.explicit_vr == syntax.explicit_vr && found.big_endian == syntax.big_endian) return;
   syntax.explicit_vr = found.explicit_vr;
   syntax.big_endian = found.big_endian;

@@ -121,6 +121,31 @@ TEST(DicomTest, ToleratesOddRepresentationsAndLengths) {
                             .pixels8(kSix, "UN")));
 }
 
+TEST(DicomTest, ReadsAnUnsortedDataSet) {
+  const Bytes head = DicomBuilder().item().build();
+  const auto data = [&](const DicomBuilder& builder) {
+    const Bytes whole = builder.build();
+    return Bytes(whole.begin() + static_cast<std::ptrdiff_t>(head.size()), whole.end());
+  };
+  const Bytes pixels = data(DicomBuilder().item().pixels8(kSix)), rest = data(DicomBuilder());
+  Bytes file = head;
+  file.insert(file.end(), pixels.begin(), pixels.end());
+  file.insert(file.end(), rest.begin(), rest.end());
+  expect_six(read_built(file));
+}
+
+TEST(DicomTest, KeepsExplicitEncodingBehindAnUnknownFirstRepresentation) {
+  expect_six(read_built(DicomBuilder().bytes(0x00080001, "QQ", bytes_of({1, 2})).pixels8(kSix)));
+}
+
+TEST(DicomTest, SwapsOnlyWordsInTheSyntaxOfGe) {
+  const auto ge = [] { return DicomBuilder("1.2.840.113619.5.2").encode_as(false, false); };
+  expect_six(read_built(ge().pixels8(kSix)));
+  const Image words =
+      read_built(ge().size(1, 2).bits(16, 16, 15, false).pixels8({0x12, 0x34, 0, 1}));
+  EXPECT_THAT(stored_values(words), ElementsAre(0x1234, 1));
+}
+
 TEST(DicomTest, SkipsEncapsulatedIcons) {
   const DicomBuilder icon = DicomBuilder().fragments({bytes_of({1, 2, 3, 4})});
   expect_six(read_built(DicomBuilder().sequence(0x00880200, {icon}, true).pixels8(kSix)));
