@@ -43,6 +43,7 @@ at::Tensor ConvImpl::forward(const at::Tensor& x, const at::Tensor& residual) {
 void ConvImpl::prepare(at::ScalarType dtype) {
   at::NoGradGuard no_grad;
   prepared_ = std::make_unique<Prepared>(*this, norm_, activation_, dtype);
+  weight.set_data(at::empty({0}, weight.options()));  // not kept twice
 }
 
 NormReluImpl::NormReluImpl(std::int64_t channels) : nn::BatchNorm2dImpl(channels) {}

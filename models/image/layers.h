@@ -28,8 +28,8 @@ class ConvImpl : public torch::nn::Conv2dImpl {
   /// \param residual  undefined, or of the output's shape; added before the activation.
   at::Tensor forward(const at::Tensor& x, const at::Tensor& residual = {});
 
-  /// Folds the normalisation and keeps the weights in `dtype`, in oneDNN's own layout on the CPU.
-  /// forward() then needs x in `dtype` and no gradients. `weight` and `norm` stay as they were.
+  /// Folds the normalisation and keeps the result in `dtype`, in oneDNN's own layout on the CPU;
+  /// `weight` is given up. forward() then needs x in `dtype` and takes no gradients.
   void prepare(at::ScalarType dtype);
 
  private:

@@ -1,0 +1,114 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "engine/core/config.h"
+#include "engine/infer/bundle_toml.h"
+
+namespace salus::infer {
+namespace {
+
+using evaluate::Calibration;
+
+std::string text(const std::string& value) {
+  std::string quoted = "\"";
+  for (const unsigned char c : value) {
+    if (c == '"' || c == '\\') {
+      quoted += {'\\', static_cast<char>(c)};
+    } else if (c < 0x20 || c == 0x7F) {
+      quoted += fmt::format("\\u{:04X}", c);
+    } else {
+      quoted += static_cast<char>(c);
+    }
+  }
+  return quoted + "\"";
+}
+
+/// The shortest decimal that reads back to the same double.
+std::string number(double value) { return fmt::format("{}", value); }
+
+template <typename T, typename Write>
+std::string list(const std::vector<T>& values, Write write) {
+  std::string line = "[";
+  for (const T& value : values) line += (line.size() > 1 ? ", " : "") + write(value);
+  return line + "]";
+}
+
+std::string write_accepts(const Acceptance& accepts) {
+  const char* samples = accepts.samples == 1 ? "grey" : accepts.samples == 3 ? "colour" : "any";
+  return fmt::format(
+      "\n# An image that differs is refused, or scored and flagged.\n[accepts]\n"
+      "modalities = {}\nviews = {}\nsamples = \"{}\"\nmin_bits = {}\nmax_bits = {}\nunit = {}\n"
+      "on_mismatch = \"{}\"\n",
+      list(accepts.modalities, text), list(accepts.views, text), samples, accepts.min_bits,
+      accepts.max_bits, text(accepts.unit), accepts.refuse ? "refuse" : "flag");
+}
+
+std::string write_calibration(const Calibration& calibration) {
+  std::string out = fmt::format("\n[[calibration]]\nkind = \"{}\"\n", to_string(calibration.kind));
+  switch (calibration.kind) {
+    case Calibration::Kind::kNone:
+      break;
+    case Calibration::Kind::kTemperature:
+      out += fmt::format("temperature = {}\n", number(calibration.temperature));
+      break;
+    case Calibration::Kind::kPlatt:
+      out += fmt::format("slope = {}\nintercept = {}\n", number(calibration.slope),
+                         number(calibration.intercept));
+      break;
+    case Calibration::Kind::kIsotonic:
+      out += fmt::format("logits = {}\nprobabilities = {}\n", list(calibration.x, number),
+                         list(calibration.y, number));
+      break;
+  }
+  return out;
+}
+
+std::string write_model(const ModelSpec& model) {
+  std::string out =
+      fmt::format("\n[model]\nname = {}\ninput = [{}, {}, {}]  # channels, height, width\n",
+                  text(model.name), model.channels, model.height, model.width);
+  if (!model.options.empty()) out += "\n[model.options]\n";
+  for (const auto& [key, value] : model.options)
+    out += fmt::format("{} = {}\n", text(key), number(value));
+  return out;
+}
+
+/// The keys of the transform with the defaults written out.
+std::string write_transform(const Bundle& bundle) {
+  const Config config = Config::parse(bundle.transform_toml, "transform");
+  const Config table = config.has("transform") ? config.table("transform") : config;
+  data::Transform asks_for_every_key(table);
+  return "\n[transform]\n" + table.to_toml();
+}
+
+std::string write_run(const Bundle& bundle) {
+  return fmt::format(
+      "\n# Every forward pass has this many images (zeros where there are fewer), so that a score\n"
+      "# does not depend on its neighbours.\n[run]\nmicro_batch = {}\nweights_dtype = {}\n"
+      "compute_dtype = {}\n",
+      bundle.micro_batch, text(bundle.weights_dtype), text(bundle.compute_dtype));
+}
+
+}  // namespace
+
+std::string write_bundle_toml(const Bundle& bundle, const std::vector<FileChecksum>& files) {
+  std::string out = fmt::format(
+      "# A trained model of Salus. The files beside this one are named below with their SHA-256.\n"
+      "format = {}\nname = {}\n\n[task]\nkind = \"{}\"\nlabels = {}\n",
+      kBundleFormat, text(bundle.name), to_string(bundle.task.kind),
+      list(bundle.task.labels, text));
+  out += write_model(bundle.model) + write_transform(bundle) + write_accepts(bundle.accepts);
+  for (const Calibration& calibration : bundle.calibration) out += write_calibration(calibration);
+  for (const OperatingPoint& point : bundle.operating_points) {
+    out += fmt::format("\n[[operating_point]]\nname = {}\nlabel = {}\nthreshold = {}\n",
+                       text(point.name), text(point.label), number(point.threshold));
+  }
+  out += write_run(bundle);
+  for (const FileChecksum& file : files) {
+    out += fmt::format("\n[[file]]\nname = {}\nsha256 = {}\n", text(file.name), text(file.sha256));
+  }
+  return out;
+}
+
+}  // namespace salus::infer

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "engine/infer/bundle.h"
+
+namespace salus::infer {
+
+/// Calibrated probabilities of logits [N, L] -> float64 [N, L]: softmax at the bundle's temperature
+/// for multiclass, the label's own calibration of a sigmoid for binary and multilabel, the values
+/// themselves for regression.
+at::Tensor calibrated(const Bundle& bundle, const at::Tensor& logits);
+
+/// 1, 0 or -1 (no operating point) per label; multiclass without operating points: 1 for the most
+/// probable class.
+std::vector<int> decide(const Bundle& bundle, const std::vector<double>& probabilities);
+
+}  // namespace salus::infer
