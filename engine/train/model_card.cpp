@@ -1,0 +1,124 @@
+#include "engine/train/model_card.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <set>
+
+namespace salus::train {
+namespace {
+
+std::string figure(const evaluate::Estimate& estimate) {
+  if (std::isnan(estimate.value)) return "absent: " + estimate.absent_because;
+  if (!estimate.interval) return fmt::format("{:.3f}", estimate.value);
+  return fmt::format("{:.3f} ({:.3f} to {:.3f})", estimate.value, estimate.interval->low,
+                     estimate.interval->high);
+}
+
+std::string metric_table(const std::vector<evaluate::Estimate>& estimates) {
+  std::string text = "| metric | value (95 % interval) |\n|---|---|\n";
+  for (const auto& estimate : estimates) {
+    text += fmt::format("| {} | {} |\n", estimate.name, figure(estimate));
+  }
+  return text + "\n";
+}
+
+std::string part_row(const char* name, const std::vector<data::ImageCase>& cases,
+                     std::size_t labels) {
+  std::set<std::string> patients;
+  std::size_t anonymous = 0;
+  std::vector<double> sums(labels, 0);
+  for (const auto& item : cases) {
+    item.info.patient.empty() ? void(++anonymous) : void(patients.insert(item.info.patient));
+    for (std::size_t i = 0; i < item.info.target.size() && i < labels; ++i) {
+      if (!std::isnan(item.info.target[i])) sums[i] += item.info.target[i];
+    }
+  }
+  std::string row = fmt::format(
+      "| {} | {} | {} |", name, cases.size(),
+      patients.empty() ? std::string("not known") : fmt::format("{}", patients.size() + anonymous));
+  for (const double sum : sums) row += fmt::format(" {:g} |", sum);
+  return row + "\n";
+}
+
+std::string data_section(const infer::Bundle& bundle, const PublishConfig& config,
+                         const Parts& parts) {
+  const auto& labels = bundle.task.labels;
+  std::string text = "## Data\n\n";
+  if (!config.data.empty()) text += config.data + "\n\n";
+  text += fmt::format("| part | cases | patients | {} |\n|---|---|---|{}\n",
+                      fmt::join(labels, " | "), std::string(4 * labels.size(), '-') + "|");
+  text += part_row("training", parts.train_cases, labels.size());
+  text += part_row("validation", parts.valid_cases, labels.size());
+  if (!parts.test_cases.empty()) text += part_row("held out", parts.test_cases, labels.size());
+  return text + "\nNo patient is in two parts, where patients are known.\n\n";
+}
+
+std::string use_section(const infer::Bundle& bundle, const PublishConfig& config) {
+  std::string text = fmt::format("## Intended use\n\n{}\n\n## Limits\n\n", config.intended_use);
+  if (!config.limits.empty()) text += config.limits + "\n\n";
+  const auto& accepts = bundle.accepts;
+  std::vector<std::string> terms;
+  if (!accepts.modalities.empty()) {
+    terms.push_back(fmt::format("modality {}", fmt::join(accepts.modalities, " or ")));
+  }
+  if (!accepts.views.empty())
+    terms.push_back(fmt::format("view {}", fmt::join(accepts.views, " or ")));
+  if (accepts.samples > 0) terms.push_back(accepts.samples == 1 ? "grey images" : "colour images");
+  if (accepts.max_bits > 0) {
+    terms.push_back(fmt::format("{} to {} bits", accepts.min_bits, accepts.max_bits));
+  }
+  if (!accepts.unit.empty()) terms.push_back("values in " + accepts.unit);
+  if (terms.empty()) return text + "It accepts any image that Salus reads.\n\n";
+  return text + fmt::format("Accepted inputs: {}; others are {}.\n\n", fmt::join(terms, ", "),
+                            accepts.refuse ? "refused" : "scored and flagged");
+}
+
+std::string metric_section(const evaluate::Evaluation& validation) {
+  std::string text =
+      "## Metrics on the validation part\n\nThe best epoch, the calibration and the thresholds "
+      "were "
+      "chosen on these cases, so the figures are hopeful. Judge the model by `salus evaluate` on "
+      "data "
+      "that it has not seen.\n\n";
+  text += metric_table(validation.overall);
+  for (const auto& label : validation.labels) {
+    for (const auto& result : label.operating_points) {
+      text += fmt::format("### {} at {} (p >= {:.4f})\n\n", label.label, result.point.name,
+                          result.point.threshold);
+      text += metric_table(result.metrics);
+    }
+  }
+  if (validation.subgroups.empty()) return text;
+  text += "### By subgroup\n\n| column | value | label | cases | AUROC |\n|---|---|---|---|---|\n";
+  for (const auto& group : validation.subgroups) {
+    const auto* area = evaluate::find(group.metrics, "auroc");
+    text += fmt::format("| {} | {} | {} | {} | {} |\n", group.column, group.value, group.label,
+                        group.n, area ? figure(*area) : "");
+  }
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string model_card(const infer::Bundle& bundle, const PublishConfig& config, const Parts& parts,
+                       const FitResult& fit, const std::string& monitor,
+                       const evaluate::Evaluation& validation) {
+  std::string text = fmt::format("# {}\n\nA {} model for: {}.\n\n", bundle.name,
+                                 to_string(bundle.task.kind), fmt::join(bundle.task.labels, ", "));
+  text += use_section(bundle, config);
+  text += data_section(bundle, config, parts);
+  text += fmt::format(
+      "## Training\n\nArchitecture {} on {} x {} pixels in {} channel(s); {} steps. The weights "
+      "are "
+      "those of epoch {} of {}, which had the best validation {} ({:.4f}). The configuration lies "
+      "beside the bundle as config.toml.\n\n",
+      bundle.model.name, bundle.model.height, bundle.model.width, bundle.model.channels, fit.steps,
+      fit.best_epoch + 1, fit.history.size(), monitor, fit.best_metric);
+  text += metric_section(validation);
+  for (const auto& note : validation.notes) text += note + "\n";
+  return text;
+}
+
+}  // namespace salus::train

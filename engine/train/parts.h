@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/core/config.h"
+#include "engine/core/task.h"
+#include "engine/data/image_dataset.h"
+
+namespace salus::train {
+
+/// The data of a run, divided; no patient is in two parts.
+struct Parts {
+  std::vector<data::ImageCase> train_cases, valid_cases, test_cases;
+  std::unique_ptr<data::ImageDataset> train, valid;
+  std::unique_ptr<data::ImageDataset> test;  ///< null if there is none
+  std::int64_t fold = -1, folds = 0;         ///< of cross-validation; -1 = none
+  bool cached = false;                       ///< train and valid are in memory
+};
+
+/// Reads [data] and divides it:
+///
+///   [data.split]
+///   column = "split"     # of the manifest: train, valid (or val), test; else at random by
+///   patient: valid = 0.15         # fraction of patients test = 0.15 seed = 0 folds = 5 #
+///   cross-validation: the fold is the test part, valid is of the rest fold = 0
+///
+/// An NPZ brings its parts (train, val, test) unless folds are asked for.
+///
+/// \throws UsageError for the configuration; Error if a patient is in two parts.
+Parts read_parts(const Config& data, const Task& task,
+                 std::shared_ptr<const data::Transform> transform, int threads);
+
+/// Decodes training and validation part into memory if they take at most 40 % of what is free, or
+/// [data] cache = true.
+void cache_parts(Parts& parts, const Config& data,
+                 const std::function<void(const std::string&)>& say);
+
+/// Sentences about images that stand in two parts with equal pixels; positions, never identities.
+std::vector<std::string> duplicate_warnings(const Parts& parts);
+
+/// SHA-256 over ids and targets of all parts, and over pixels where these are in memory.
+std::string data_hash(const Parts& parts);
+
+}  // namespace salus::train

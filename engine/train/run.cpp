@@ -1,0 +1,207 @@
+#include "engine/train/run.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "engine/io/error.h"
+#include "engine/io/files.h"
+#include "engine/train/arrays.h"
+#include "engine/train/environment.h"
+#include "engine/train/model_card.h"
+#include "engine/train/out_of_fold.h"
+#include "engine/train/parts.h"
+#include "engine/train/publish.h"
+#include "engine/train/trainer.h"
+
+namespace salus::train {
+namespace fs = std::filesystem;
+namespace {
+
+using Say = std::function<void(const std::string&)>;
+
+/// What the configuration says, read before anything is done.
+struct Plan {
+  Task task;
+  std::shared_ptr<const data::Transform> transform;
+  std::string transform_toml;
+  ModelSpec model;
+  TrainConfig train;
+  PublishConfig publish;
+};
+
+/// A path in the file is relative to the file's folder; one from the command line is as given.
+void resolve_path(Config& config, const std::string& key, const std::string& fallback,
+                  const fs::path& folder) {
+  if (!config.has(key) && fallback.empty()) return;
+  const fs::path path = config.has(key) ? config.get_string(key) : fallback;
+  const bool given_by_hand = config.where(key).starts_with("command line");
+  if (path.is_absolute() || given_by_hand || folder.empty()) return;
+  config.override_with(key, fmt::format("\"{}\"", (folder / path).lexically_normal().string()));
+}
+
+Task read_task(const Config& table) {
+  Task task;
+  task.kind = parse_task_kind(table.get_string("kind"));
+  task.labels = table.get_strings("labels");
+  if (task.labels.empty() || (task.kind == TaskKind::kBinary && task.labels.size() != 1)) {
+    throw UsageError(fmt::format(
+        "{} must name {}.", table.where("labels"),
+        task.kind == TaskKind::kBinary ? "the positive finding, and only it" : "at least one"));
+  }
+  return task;
+}
+
+Plan read_plan(Config& config, const RunOptions& options) {
+  Plan plan;
+  plan.task = read_task(config.table("task"));
+  const Config transform = config.table("transform");
+  plan.transform = std::make_shared<data::Transform>(transform);
+  plan.transform_toml = transform.to_toml();
+  const auto& spec = plan.transform->spec();
+  const Config model = config.table("model");
+  plan.model.name = model.get_string("name");
+  plan.model.channels = spec.channels;
+  plan.model.height = spec.height;
+  plan.model.width = spec.width;
+  plan.model.outputs = plan.task.outputs();
+  plan.model.options = model.get_numbers();
+  plan.train = read_train_config(config, plan.task, options.device);
+  plan.train.augment.mean = plan.transform->mean();
+  plan.train.augment.stddev = plan.transform->stddev();
+  const auto stem = fs::path(options.config_path).stem().string();
+  plan.publish = read_publish_config(config, plan.task, stem.empty() ? "model" : stem);
+  return plan;
+}
+
+/// The first line in which two texts differ, for a message.
+std::string first_difference(const std::string& old_text, const std::string& new_text) {
+  std::istringstream a(old_text), b(new_text);
+  for (std::string line_a, line_b;;) {
+    const bool more_a = static_cast<bool>(std::getline(a, line_a));
+    const bool more_b = static_cast<bool>(std::getline(b, line_b));
+    if (!more_a && !more_b) return "";
+    if (!more_a) line_a.clear();
+    if (!more_b) line_b.clear();
+    if (line_a != line_b) return fmt::format("it was \"{}\" and is \"{}\"", line_a, line_b);
+  }
+}
+
+bool was_dev_run(const std::string& out_dir) {
+  const auto path = out_dir + "/environment.json";
+  if (!fs::exists(path)) return false;
+  const auto json = nlohmann::json::parse(io::read_text(path), nullptr, false);
+  return json.is_object() && json.value("fast_dev_run", false);
+}
+
+/// Makes the folder, or checks that what lies there is the run to go on with.
+void open_folder(const std::string& out_dir, const std::string& config_toml,
+                 const RunOptions& options) {
+  const auto saved = out_dir + "/config.toml";
+  if (fs::exists(saved) && was_dev_run(out_dir)) {
+    for (const auto& entry : fs::directory_iterator(out_dir)) fs::remove_all(entry.path());
+  }
+  if (!fs::exists(saved)) {
+    fs::create_directories(out_dir);
+    return;
+  }
+  if (!options.resume) {
+    throw UsageError(fmt::format(
+        "{} already holds a run: go on with --resume, or choose another folder with --out.",
+        out_dir));
+  }
+  const auto difference = first_difference(io::read_text(saved), config_toml);
+  if (!difference.empty()) {
+    throw UsageError(fmt::format("The run in {} cannot go on with another configuration: {}.",
+                                 out_dir, difference));
+  }
+}
+
+/// With the same seed, the same weights before the first step.
+std::shared_ptr<Model> make_model(const Plan& plan, const Registry& registry, const Say& say) {
+  torch::manual_seed(plan.train.seed);
+  auto model = registry.make(plan.model);
+  if (!plan.train.init_weights.empty()) {
+    const auto left_out = load_initial_weights(*model, plan.train.init_weights);
+    say(fmt::format("Initial weights from {}; newly drawn: {}.", plan.train.init_weights,
+                    left_out.empty() ? "none" : fmt::format("{}", fmt::join(left_out, ", "))));
+  }
+  return model;
+}
+
+Subset whole(const data::Dataset& dataset) {
+  Subset subset{&dataset, {}};
+  for (std::int64_t i = 0; i < dataset.size(); ++i) subset.positions.push_back(i);
+  return subset;
+}
+
+/// The bundle and what is said of it, from the best weights.
+std::string publish(const Plan& plan, const Parts& parts, const FitResult& fit,
+                    const Registry& registry, const RunOptions& options, const std::string& out_dir,
+                    const Say& say) {
+  infer::Bundle bundle;
+  bundle.task = plan.task;
+  bundle.model = plan.model;
+  bundle.transform_toml = plan.transform_toml;
+  bundle.weights = fit.best_weights;
+  const auto completed = complete_bundle(bundle, plan.publish, registry, *parts.valid,
+                                         options.device, options.threads, say);
+  bundle.model_card =
+      model_card(bundle, plan.publish, parts, fit, plan.train.monitor, completed.evaluation);
+  const auto path = out_dir + "/bundle";
+  infer::save_bundle(bundle, path);
+  if (parts.test && parts.fold >= 0) {
+    const infer::Session session(bundle, registry, options.device);
+    write_fold_predictions(out_dir + "/predictions.csv", parts.fold,
+                           infer::predict_cases(session, *parts.test, options.threads));
+  }
+  return path;
+}
+
+}  // namespace
+
+RunResult train_run(Config& config, const Registry& registry, const RunOptions& options) {
+  const Say say =
+      options.say ? options.say : [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  const fs::path folder = fs::path(options.config_path).parent_path();
+  resolve_path(config, "data.root", ".", folder);
+  resolve_path(config, "train.init_weights", "", folder);
+  const Plan plan = read_plan(config, options);
+  const Config data = config.table("data");
+  auto parts = read_parts(data, plan.task, plan.transform, options.threads);
+  data.get_bool("cache", true);  // known before unknown keys are looked for; read for good below
+  config.reject_unknown();
+
+  RunResult result;
+  result.monitor = plan.train.monitor;
+  const auto stem = fs::path(options.config_path).stem().string();
+  result.out_dir =
+      options.out_dir.empty() ? "runs/" + (stem.empty() ? "model" : stem) : options.out_dir;
+  const auto config_toml = config.to_toml();
+  open_folder(result.out_dir, config_toml, options);
+  cache_parts(parts, data, say);
+  for (const auto& warning : duplicate_warnings(parts)) say(warning);
+  io::write_text(result.out_dir + "/config.toml", config_toml);
+  io::write_text(result.out_dir + "/environment.json",
+                 describe_environment(options.config_path, options.device, data_hash(parts),
+                                      options.fast_dev_run));
+
+  TrainerOptions trainer_options{result.out_dir,       options.device, options.resume,
+                                 options.fast_dev_run, options.stop,   say};
+  Trainer trainer(make_model(plan, registry, say), plan.task, plan.train, trainer_options);
+  const FitResult fit = trainer.fit(whole(*parts.train), whole(*parts.valid));
+  result.finished = fit.finished;
+  result.best_epoch = fit.best_epoch;
+  result.best_metric = fit.best_metric;
+  result.weights_hash = weights_hash(fit.best_weights);
+  if (!fit.finished) return result;
+  result.bundle = publish(plan, parts, fit, registry, options, result.out_dir, say);
+  return result;
+}
+
+}  // namespace salus::train
