@@ -17,13 +17,11 @@ using Clock = std::chrono::steady_clock;
 struct Group {
   std::vector<io::Image> images;
   std::vector<std::string> ids;
-  Clock::time_point start;
 };
 
 Group read_group(const data::ImageDataset& dataset, std::int64_t begin, std::int64_t end,
                  data::ThreadPool& pool) {
   Group group;
-  group.start = Clock::now();
   group.images.resize(end - begin);
   for (std::int64_t i = begin; i < end; ++i) group.ids.push_back(dataset.info(i).id);
   pool.for_each(end - begin, [&](std::int64_t i) { group.images[i] = dataset.image(begin + i); });
@@ -71,11 +69,9 @@ ScoredCases predict_cases(const Session& session, const data::ImageDataset& data
       out.predictions.probabilities.push_back(std::move(scored.probabilities));
       out.logits.push_back(std::move(scored.logits));
     }
-    const std::chrono::duration<double, std::milli> latency = Clock::now() - group.start;
-    out.pass.latencies_ms.insert(out.pass.latencies_ms.end(), group.images.size(), latency.count());
     if (progress) progress(std::min(dataset.size(), begin + size), dataset.size());
   }
-  out.pass.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  out.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return out;
 }
 

@@ -10,18 +10,12 @@
 
 namespace salus::infer {
 
-/// How fast a pass over a dataset was.
-struct Pass {
-  double seconds = 0;                ///< whole pass: read, transform, score
-  std::vector<double> latencies_ms;  ///< per case, from its file to its score, in groups as scored
-};
-
 /// What a session says of every case of a dataset, the way `salus predict` scores files: all frames
 /// that the transform chooses are pooled.
 struct ScoredCases {
   evaluate::Predictions predictions;       ///< calibrated probabilities, targets, subgroups
   std::vector<std::vector<float>> logits;  ///< [N][L] before calibration
-  Pass pass;
+  double seconds = 0;                      ///< whole pass: read, transform, score
 };
 
 /// \param threads  decoding threads, 0 = as many as the process may use.

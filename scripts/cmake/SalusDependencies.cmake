@@ -65,7 +65,6 @@ add_library(salus_opencv INTERFACE IMPORTED GLOBAL)
 target_include_directories(salus_opencv SYSTEM INTERFACE ${OPENCV_INCLUDE})
 target_link_libraries(salus_opencv INTERFACE opencv_imgcodecs opencv_imgproc opencv_core)
 
-
 find_path(HWY_INCLUDE hwy/highway.h REQUIRED)
 add_library(salus_highway INTERFACE IMPORTED GLOBAL)
 target_link_libraries(salus_highway INTERFACE hwy)
