@@ -112,6 +112,8 @@ Image read(const std::string& path, const ReadLimits& limits, bool with_pixels) 
     std::byte* out = image.pixels.bytes->data();
     file.syntax.codec == Codec::kNative ? read_native_rgb(file, layout, out)
                                         : decode_frames(file, layout, out);
+  } else if (file.syntax.codec == Codec::kNative) {
+    check_native_size(file, layout);
   }
   if (layout.is_palette()) apply_palette(file, layout, image);
   image.warnings = std::move(file.warnings);

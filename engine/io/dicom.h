@@ -16,14 +16,16 @@ bool looks_like_dicom(std::span<const std::byte> head);
 ///
 /// Decodes implicit and explicit VR, little and big endian, deflated, RLE, JPEG (.50 .51 .57 .70),
 /// JPEG-LS (.80 .81), JPEG 2000 (.90 .91 .92 .93), HTJ2K (.201 .202 .203), encapsulated
-/// uncompressed
-/// (.98). Palette, YBR and planar colour become interleaved RGB.
+/// uncompressed (.98) and deflated frames (.8.1). Palette, YBR and planar colour become interleaved
+/// RGB. Safe to call from many threads at once.
 ///
 /// \throws salus::Error naming the file and the reason: no pixels, a transfer syntax that is not a
 ///         still image (named), truncated or contradictory data, over `limits`.
 Image read_dicom(const std::string& path, const ReadLimits& limits = {});
 
-/// Header only: `pixels.bytes` is null.
+/// The same without the pixels, which are neither read nor decoded: `pixels.bytes` is null. (Of a
+/// deflated file the data set is inflated.) A file is refused for the same reasons, except those
+/// that only decoding finds.
 Image read_dicom_header(const std::string& path, const ReadLimits& limits = {});
 
 /// Identities for `salus inspect --identities`: the only place they are read for output.

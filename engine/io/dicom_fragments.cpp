@@ -19,6 +19,14 @@ EncapsulatedPixels::EncapsulatedPixels(ParsedFile& file, const Element& pixels, 
   assign_frames(frames);
 }
 
+void EncapsulatedPixels::read_table(const Fragment& item, bool big_endian) {
+  if (item.length > kMaxTable) file_.source->fail("its basic offset table is longer than 64 MiB.");
+  const std::byte* entries = file_.source->view(item.offset, item.length);
+  for (std::uint64_t i = 0; i + 4 <= item.length; i += 4) {
+    table_.push_back(load_uint(entries + i, 4, big_endian));
+  }
+}
+
 void EncapsulatedPixels::walk(const Element& pixels) {
   ByteSource& source = *file_.source;
   const bool undefined = pixels.length == kUndefinedLength;
@@ -48,11 +56,7 @@ void EncapsulatedPixels::walk(const Element& pixels) {
     const Fragment fragment{at + 8, length};
     at += 8 + length;
     if (first && !begins_codestream(fragment)) {
-      if (length > kMaxTable) source.fail("its basic offset table is longer than 64 MiB.");
-      const std::byte* entries = source.view(fragment.offset, length);
-      for (std::uint64_t i = 0; i + 4 <= length; i += 4) {
-        table_.push_back(load_uint(entries + i, 4, pixels.big_endian));
-      }
+      read_table(fragment, pixels.big_endian);
       base_ = at;
       continue;
     }

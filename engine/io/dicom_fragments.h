@@ -28,6 +28,7 @@ class EncapsulatedPixels {
     std::size_t first = 0, last = 0;  ///< fragments [first, last)
   };
   void walk(const Element& pixels);
+  void read_table(const Fragment& item, bool big_endian);
   void assign_frames(std::int64_t frames);
   bool assign_by_extended_table(std::int64_t frames);
   bool assign_by_basic_table(std::int64_t frames);

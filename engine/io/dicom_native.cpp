@@ -131,7 +131,9 @@ bool swaps_words(const ParsedFile& file, const PixelLayout& layout) {
          (layout.bits_allocated == 8 || !whole_bytes(layout));
 }
 
-std::uint64_t checked_size(ParsedFile& file, const PixelLayout& layout) {
+}  // namespace
+
+std::uint64_t check_native_size(ParsedFile& file, const PixelLayout& layout) {
   const Element& element = *layout.element;
   ByteSource& source = *file.source;
   const auto bits = static_cast<std::uint64_t>(layout.native_bits_per_frame()) *
@@ -159,8 +161,6 @@ std::uint64_t checked_size(ParsedFile& file, const PixelLayout& layout) {
   }
   return needed;
 }
-
-}  // namespace
 
 void clean_bits(std::byte* values, std::int64_t count, PixelType type, int bits, int high_bit) {
   switch (type) {
@@ -209,7 +209,7 @@ void unpack_frame(std::span<const std::byte> raw, const PixelLayout& layout, std
 
 void read_native(ParsedFile& file, const PixelLayout& layout, std::byte* out) {
   ByteSource& source = *file.source;
-  const std::uint64_t needed = checked_size(file, layout);
+  const std::uint64_t needed = check_native_size(file, layout);
   const int width = static_cast<int>(size_of(layout.type()));
   const std::int64_t count = layout.frames * layout.values_per_frame();
   const bool big_endian = pixels_are_big_endian(file);

@@ -8,13 +8,17 @@
 
 namespace salus::io::dicom {
 
+/// Bytes that uncompressed pixels of the layout take.
+/// \throws salus::Error with both numbers if the file holds fewer.
+std::uint64_t check_native_size(ParsedFile& file, const PixelLayout& layout);
+
 /// Reads uncompressed PixelData, FloatPixelData or DoubleFloatPixelData.
 ///
 /// Where stored values need no rearrangement, the file's bytes go straight into `out`.
 ///
 /// \param out  frames x values_per_frame() values of layout.type(), clean and interleaved, in the
 ///             colour space that the file stores.
-/// \throws salus::Error with both numbers if the file holds fewer bytes than the layout needs.
+/// \throws salus::Error as check_native_size() does.
 void read_native(ParsedFile& file, const PixelLayout& layout, std::byte* out);
 
 /// Rearranges one uncompressed frame of little-endian bytes (a fragment's) into `out`: bits

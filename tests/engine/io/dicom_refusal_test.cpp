@@ -2,7 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
+#include <algorithm>
+#include <map>
 
 #include "engine/io/error.h"
 #include "tests/support/dicom_files.h"
@@ -51,6 +52,9 @@ TEST(DicomRefusalTest, RefusesTruncatedPixelsWithBothNumbers) {
   Bytes file = DicomBuilder().pixels8(kSix).build();
   file.resize(file.size() - 2);
   expect_refused(file, "has 4 bytes of the 6 that it claims");
+  const TemporaryFolder folder;
+  write_test_file(folder.path("cut"), file);
+  SALUS_EXPECT_ERROR(io::read_dicom_header(folder.path("cut")), HasSubstr("has 4 bytes"));
   expect_refused(DicomBuilder().size(2, 4).pixels8(kSix), "need 8");
   expect_refused(DicomBuilder().size(2, 3, 2).pixels8(kSix), "need 12");
 }
@@ -134,6 +138,35 @@ TEST(DicomRefusalTest, RefusesJpegDataBeforeADecoderSeesThem) {
                  "holds 2 x 9 pixels of 1 samples where the header says 2 x 3 of 1");
   expect_refused(jpeg({0xFF, 0xD8, 0xFF, 0xC9, 0, 11, 8, 0, 2, 0, 3, 1, 1, 0x11, 0, 0}),
                  "arithmetic coding");
+}
+
+/// A real JPEG frame of 100 x 100 YBR pixels.
+Bytes jpeg_frame() {
+  const Bytes file = read_test_file(data_path("dicom/odd/SC_rgb_jpeg_dcmtk.dcm"));
+  const Bytes start = bytes_of({0xFF, 0xD8, 0xFF});
+  const auto at = std::search(file.begin(), file.end(), start.begin(), start.end());
+  return Bytes(at, file.end() - 8);  // without the sequence delimiter
+}
+
+TEST(DicomRefusalTest, InventsNoPixelOfDamagedJpegData) {
+  const auto file = [](const Bytes& frame) {
+    return DicomBuilder(DicomBuilder::kJpegBaseline)
+        .size(100, 100)
+        .colour("YBR_FULL")
+        .fragments({frame});
+  };
+  const Bytes whole = jpeg_frame();
+  EXPECT_EQ(read_built(file(whole)).pixels.columns, 100);
+  Bytes cut(whole.begin(), whole.end() - 300);
+  expect_refused(file(cut), "would be invented");
+  cut.push_back(std::byte{0xFF});
+  cut.push_back(std::byte{0xD9});
+  expect_refused(file(cut), "would be invented");
+  // Only the end marker missing: nothing is lost.
+  Bytes open = whole;
+  while (open.back() != std::byte{0xD9}) open.pop_back();
+  open.resize(open.size() - 2);
+  EXPECT_EQ(stored_values(read_built(file(open))), stored_values(read_built(file(whole))));
 }
 
 TEST(DicomRefusalTest, RefusesATruncatedCodestream) {
