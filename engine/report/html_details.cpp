@@ -23,12 +23,11 @@ std::string p_text(double p) { return p < 0.001 ? "&lt; 0.001" : fmt::format("{:
 /// The truth of a case, as a coloured tag, and its score.
 std::string verdict(const ReportCase& c, TaskKind task) {
   if (task == TaskKind::kRegression) {
-    return fmt::format("<span class=\"tag other\">error {:+.4g}</span> predicted <b>{:.4g}</b>",
+    return fmt::format("<span class=\"tag other\">error {:+.4g}</span> <b>{:.4g}</b>",
                        c.score - c.target, c.score);
   }
   const char* truth = c.target == 1 ? "positive" : "negative";
-  return fmt::format("<span class=\"tag {0}\">truly {0}</span> score <b>{1:.3f}</b>", truth,
-                     c.score);
+  return fmt::format("<span class=\"tag {0}\">truly {0}</span> <b>{1:.3f}</b>", truth, c.score);
 }
 
 std::string picture(const std::vector<std::byte>& png, const std::string& alt) {
