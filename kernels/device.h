@@ -170,8 +170,7 @@ __device__ __forceinline__ Pack<T, kPer128<T>> load128(const T* __restrict__ fro
   const uint4 word = __ldg(reinterpret_cast<const uint4*>(from));
   memcpy(&pack, &word, 16);
 #else
-  ::simt::check_aligned(from, 16, "load128");
-  pack = *reinterpret_cast<const Pack<T, kPer128<T>>*>(from);
+  ::simt::load128(from, &pack);
 #endif
   return pack;
 }
@@ -184,8 +183,7 @@ __device__ __forceinline__ void store128(T* to, const Pack<T, kPer128<T>>& pack)
   memcpy(&word, &pack, 16);
   *reinterpret_cast<uint4*>(to) = word;
 #else
-  ::simt::check_aligned(to, 16, "store128");
-  *reinterpret_cast<Pack<T, kPer128<T>>*>(to) = pack;
+  ::simt::store128(to, &pack);
 #endif
 }
 

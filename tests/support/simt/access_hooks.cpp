@@ -15,8 +15,11 @@ bool simt::counts_accesses() { return false; }
 
 namespace {
 
-void note(const void* address, std::size_t bytes, simt::Access kind) {
-  simt::note_access(reinterpret_cast<std::uintptr_t>(address), bytes, kind);
+// Inlined into each hook, so that the return address is the place in the body.
+inline __attribute__((always_inline)) void note(const void* address, std::size_t bytes,
+                                                simt::Access kind) {
+  simt::note_access(reinterpret_cast<std::uintptr_t>(address), bytes, kind,
+                    __builtin_return_address(0));
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ void begin_atomic(const void* address, std::size_t bytes) {
   Scheduler::current()->may_yield();
   check_aligned(address, bytes, "an atomic");
   if (!counts_accesses()) return;
-  note_access(reinterpret_cast<std::uintptr_t>(address), bytes, Access::kAtomic);
+  note_access(reinterpret_cast<std::uintptr_t>(address), bytes, Access::kAtomic,
+              __builtin_return_address(0));
 }
 
 }  // namespace simt

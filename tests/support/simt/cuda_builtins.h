@@ -32,6 +32,11 @@ void* dynamic_shared(const char* name, std::size_t element_bytes);
 /// Fails the launch if `address` is not a multiple of `bytes`.
 void check_aligned(const void* address, std::size_t bytes, const char* what);
 
+/// One aligned access of 16 bytes; `pack` is a register of the thread. Functions, not text, because
+/// g++ may take a struct apart into four loads.
+void load128(const void* from, void* pack);
+void store128(void* to, const void* pack);
+
 /// Fails the launch with `message`.
 [[noreturn]] void fail(const char* message);
 

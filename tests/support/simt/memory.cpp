@@ -74,7 +74,7 @@ std::vector<Array*>& global_arrays() {
   return arrays;
 }
 
-void note_access(std::uintptr_t address, std::size_t bytes, Access kind) {
+void note_access(std::uintptr_t address, std::size_t bytes, Access kind, const void* place) {
   Scheduler* scheduler = Scheduler::current();
   Thread* thread = scheduler != nullptr ? scheduler->running() : nullptr;
   if (thread == nullptr) return;  // the host's own
@@ -83,6 +83,7 @@ void note_access(std::uintptr_t address, std::size_t bytes, Access kind) {
   if (thread->fiber->owns(address)) return;  // registers and local memory
   if (Array* array = find_array(address); array != nullptr) {
     array->access(address, bytes, kind);
+    scheduler->note_request(*array, address, bytes, place);
   } else if (!scheduler->in_closure(address) && !is_static(address)) {
     fail_unknown(address, bytes, kind);
   }

@@ -20,6 +20,11 @@ struct Traffic {
   std::uint64_t elements_read = 0;     ///< distinct elements that were read at least once
   std::uint64_t elements_written = 0;  ///< distinct elements that were written at least once
   std::uint64_t widest = 0;            ///< bytes of the widest single access
+  /// With Options::count_transactions: 32-byte sectors (global memory) or bank passes (shared
+  /// memory) that the warps' requests cost, and the fewest that the same bytes could cost. More of
+  /// the first are uncoalesced accesses and bank conflicts.
+  std::uint64_t transactions = 0;
+  std::uint64_t fewest_transactions = 0;
 };
 
 enum class Space { kGlobal, kShared };
@@ -120,7 +125,7 @@ class Buffer {
 /// Every array alive in global memory, by address.
 std::vector<Array*>& global_arrays();
 
-/// One access of a kernel body, from the hooks.
-void note_access(std::uintptr_t address, std::size_t bytes, Access kind);
+/// One access of a kernel body from `place` of its code, from the hooks.
+void note_access(std::uintptr_t address, std::size_t bytes, Access kind, const void* place);
 
 }  // namespace simt

@@ -14,6 +14,7 @@
 
 #include "tests/support/simt/fiber.h"
 #include "tests/support/simt/memory.h"
+#include "tests/support/simt/requests.h"
 #include "tests/support/simt/vector_types.h"
 
 namespace simt {
@@ -26,6 +27,7 @@ struct Failure : std::runtime_error {
 struct Options {
   std::uint64_t seed = 1;  ///< of the order of blocks and threads
   bool shuffle = true;     ///< false: in ascending order, which hides most faults of ordering
+  bool count_transactions = false;  ///< fill Traffic::transactions; several times slower
 };
 
 /// What a launch did.
@@ -117,6 +119,9 @@ class Scheduler {
     return address - closure_begin_ < closure_bytes_;
   }
   std::string name_of(std::uint32_t id) const;
+  void note_request(Array& array, std::uintptr_t address, std::size_t bytes, const void* place) {
+    if (options_.count_transactions) requests_.note(running_->number, place, array, address, bytes);
+  }
 
   static Scheduler* current();
 
@@ -158,6 +163,7 @@ class Scheduler {
   unsigned released_predicates_ = 0;
   std::uint32_t epoch_ = 0;
   std::map<const void*, std::unique_ptr<Array>> shared_;
+  WarpRequests requests_;
   bool failed_ = false;
   std::string failure_;
   Report report_;

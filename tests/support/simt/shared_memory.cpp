@@ -39,6 +39,7 @@ Array* Scheduler::shared_near(std::uintptr_t address) const {
 }
 
 void Scheduler::finish_block() {
+  requests_.finish_block();
   for (const auto& [key, array] : shared_) {
     if (!array->guards_intact()) {
       fail("Overrun: a thread of the block wrote beyond the shared array '" + array->name() + "'.");
@@ -61,6 +62,8 @@ void Scheduler::add_traffic(const Array& array, const Traffic& traffic) {
   sum.bytes_written += traffic.bytes_written;
   sum.elements_read += traffic.elements_read;
   sum.elements_written += traffic.elements_written;
+  sum.transactions += traffic.transactions;
+  sum.fewest_transactions += traffic.fewest_transactions;
   sum.widest = std::max(sum.widest, traffic.widest);
 }
 

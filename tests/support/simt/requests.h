@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace simt {
+
+class Array;
+
+/// Puts the accesses of single threads together to what a warp asks the memory for: the n-th access
+/// of each lane from one place of the code is one request. (Lanes that take a loop's turns at other
+/// times are put together wrongly: then the counts are an estimate.)
+class WarpRequests {
+ public:
+  void note(unsigned thread, const void* place, Array& array, std::uintptr_t address,
+            std::size_t bytes);
+
+  /// Adds the transactions of the block's requests to the arrays' traffic, and starts anew.
+  void finish_block();
+
+ private:
+  using Key = std::tuple<unsigned, const void*, unsigned, Array*>;  // warp, place, turn, array
+  using Pieces = std::vector<std::pair<std::uintptr_t, std::size_t>>;
+
+  std::map<std::pair<unsigned, const void*>, unsigned> turns_;
+  std::map<Key, Pieces> requests_;
+};
+
+}  // namespace simt
