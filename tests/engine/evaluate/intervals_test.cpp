@@ -85,7 +85,9 @@ TEST(IntervalsTest, DelongRejectsAnAbsentClass) {
 }
 
 TEST(IntervalsTest, WilsonEqualsStatsmodels) {
-  for (const auto& g : load_golden("intervals")["wilson"]) {
+  const auto golden = load_golden("intervals")["wilson"];
+  ASSERT_EQ(golden.size(), 5u);
+  for (const auto& g : golden) {
     const Interval w = wilson_interval(g["successes"], g["n"], g["level"]);
     EXPECT_NEAR(w.low, g["interval"][0].get<double>(), 1e-9);
     EXPECT_NEAR(w.high, g["interval"][1].get<double>(), 1e-9);
@@ -93,7 +95,9 @@ TEST(IntervalsTest, WilsonEqualsStatsmodels) {
 }
 
 TEST(IntervalsTest, NormalQuantileEqualsScipy) {
-  for (const auto& g : load_golden("intervals")["normal_quantile"]) {
+  const auto golden = load_golden("intervals")["normal_quantile"];
+  ASSERT_EQ(golden.size(), 5u);
+  for (const auto& g : golden) {
     EXPECT_NEAR(normal_quantile(g["p"]), g["z"].get<double>(), 1e-9);
   }
 }
