@@ -21,8 +21,8 @@ std::size_t size_of(PixelType type);
 const char* numpy_name(PixelType type);
 
 /// Stored pixel values, before any modality or window transform, in native byte order, contiguous
-/// [frames, rows, columns, samples]. Colour is always interleaved RGB (samples = 3): palette and YBR
-/// are converted while reading. Integer values are clean: masked and sign-extended by
+/// [frames, rows, columns, samples]. Colour is always interleaved RGB (samples = 3): palette and
+/// YBR are converted while reading. Integer values are clean: masked and sign-extended by
 /// BitsStored/HighBit/PixelRepresentation (DICOM PS3.5 8.1.1), overlay bits gone.
 struct Pixels {
   PixelType type = PixelType::kU8;
@@ -66,7 +66,7 @@ struct PaddingRange {
   std::int64_t high = 0;
 };
 
-/// Grayscale transform of one frame (PS3.3 C.11.1, C.11.2). An Enhanced file may have one per frame.
+/// Grayscale transform of one frame (PS3.3 C.11.1, C.11.2); Enhanced files may have one per frame.
 struct GrayscaleChain {
   std::optional<LookupTable> modality_lut;  ///< if present, slope and intercept are not used
   double slope = 1;
@@ -78,11 +78,11 @@ struct GrayscaleChain {
   VoiFunction function = VoiFunction::kLinear;
 };
 
-/// Patient geometry of one frame in LPS millimetres; absent, never invented, when the file has none.
+/// Patient geometry of one frame in LPS millimetres: as the file has it or absent, never invented.
 struct Geometry {
-  std::array<double, 3> origin{};       ///< centre of the first pixel
-  std::array<double, 3> row_cosine{};   ///< direction of increasing column index
-  std::array<double, 3> column_cosine{};///< direction of increasing row index
+  std::array<double, 3> origin{};         ///< centre of the first pixel
+  std::array<double, 3> row_cosine{};     ///< direction of increasing column index
+  std::array<double, 3> column_cosine{};  ///< direction of increasing row index
 };
 
 /// What a reader returns for any image file: pixels as stored, and what is needed to read meaning
@@ -90,12 +90,12 @@ struct Geometry {
 /// not be written to any output.
 struct Image {
   Pixels pixels;
-  std::vector<GrayscaleChain> gray;      ///< one for all frames, or one per frame
-  bool monochrome1 = false;              ///< invert last
-  int bits_stored = 8;                   ///< 1..32; for float pixels 32 or 64
+  std::vector<GrayscaleChain> gray;  ///< one for all frames, or one per frame
+  bool monochrome1 = false;          ///< invert last
+  int bits_stored = 8;               ///< 1..32; for float pixels 32 or 64
   bool is_signed = false;
   std::optional<PaddingRange> padding;
-  std::vector<std::optional<Geometry>> geometry;  ///< empty, or one per frame
+  std::vector<std::optional<Geometry>> geometry;       ///< empty, or one per frame
   std::optional<std::array<double, 2>> pixel_spacing;  ///< mm between rows, between columns
   std::optional<double> slice_thickness;               ///< mm
 
@@ -106,8 +106,8 @@ struct Image {
   std::string view;             ///< ViewPosition; "" if the file does not say
   std::string body_part;
   std::string manufacturer;
-  std::string sop_class;        ///< UID
-  std::string patient_id;       ///< never written out; see above
+  std::string sop_class;              ///< UID
+  std::string patient_id;             ///< never written out; see above
   std::vector<std::string> warnings;  ///< whole sentences without identities
 
   const GrayscaleChain& chain(std::int64_t frame) const {
@@ -123,9 +123,9 @@ struct ReadLimits {
 
 /// Reads any image file; the format is known by content, never by name.
 ///
-/// PNG, JPEG and TIFF give the pixels that Pillow gives: alpha is dropped, EXIF orientation of PNG and
-/// JPEG is not applied but warned of, that of TIFF is applied. Damaged or incomplete data are refused,
-/// never filled with grey. NIfTI voxels stay in the file's order (see nifti.h).
+/// PNG, JPEG and TIFF give the pixels that Pillow gives: alpha is dropped, EXIF orientation of PNG
+/// and JPEG is not applied but warned of, that of TIFF is applied. Damaged or incomplete data are
+/// refused, never filled with grey. NIfTI voxels stay in the file's order (see nifti.h).
 ///
 /// \param path   DICOM (any still-image transfer syntax), PNG, JPEG, TIFF, NIfTI (.nii, .nii.gz),
 ///               NPY. For NPZ see npy.h.
