@@ -31,6 +31,11 @@ function(salus_use_torch_header target)
   endif()
   target_link_libraries(${target} PUBLIC salus_torch)
   target_precompile_headers(${target} REUSE_FROM salus_pch)
+  # It is compiled with -fPIC; g++ ignores it in a source that is compiled with an executable's -fPIE.
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
 endfunction()
 
 # salus_test(name [TORCH] SOURCES ... LIBS ...): one GoogleTest binary per folder of tests.
