@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 namespace salus::kernels {
@@ -91,7 +92,7 @@ struct PreprocessSpec {
 /// box
 ///         outside its image, width <= 0 (kLinear: < 1), a missing or empty table, float pixels
 ///         with kTable, padding_low > padding_high, parameters that are not finite; and for a spec
-///         with channels, size, dtype, mean or std not as above (std = 0 included).
+///         with channels, size, dtype, mean or std not as above (std must be positive).
 at::Tensor image_preprocess(const std::vector<PreprocessImage>& images, const PreprocessSpec& spec);
 
 /// The same into memory of the caller (a slice of a pinned batch, say).
@@ -100,5 +101,23 @@ at::Tensor image_preprocess(const std::vector<PreprocessImage>& images, const Pr
 /// \throws c10::Error as image_preprocess() does, or if `out` is not as above.
 void image_preprocess_out(const std::vector<PreprocessImage>& images, const PreprocessSpec& spec,
                           const at::Tensor& out);
+
+/// A checked batch whose parameters lie ready on its device: for images that are preprocessed again
+/// and again in place, and for CUDA graphs (run() neither allocates nor uploads). Copies share the
+/// parameters.
+class PackedPreprocess {
+ public:
+  /// \throws c10::Error as image_preprocess() does.
+  PackedPreprocess(const std::vector<PreprocessImage>& images, const PreprocessSpec& spec);
+
+  /// Reads the pixels as they are now and writes `out`: spec.dtype [N, channels, height, width],
+  /// contiguous, on the images' device.
+  /// \throws c10::Error if `out` is not so.
+  void run(const at::Tensor& out) const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<const Impl> impl_;
+};
 
 }  // namespace salus::kernels

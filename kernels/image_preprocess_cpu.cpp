@@ -16,7 +16,8 @@
 #include "kernels/device.h"
 #include "kernels/image_preprocess_plan.h"
 
-// Three builds of the kernel are enough: SSSE3 (every x86-64 processor since 2011), AVX2 and AVX-512.
+// Three builds of the kernel are enough: SSSE3 (every x86-64 processor since 2011), AVX2 and
+// AVX-512.
 #define HWY_WANT_SSSE3 1
 #define HWY_DISABLED_TARGETS HWY_SSE4
 #undef HWY_TARGET_INCLUDE
@@ -76,11 +77,11 @@ namespace salus::kernels::preprocess::HWY_NAMESPACE {
 /// The rectangle of one strip that the resized box fills, cut into groups of kLanes rows.
 class StripRunner {
  public:
-  StripRunner(const Plan& plan, const Strip& strip, Scratch& scratch)
+  StripRunner(const Plan& plan, const OutputPlan& output, const Strip& strip, Scratch& scratch)
       : image_(plan.images[strip.image]),
         rows_(plan.axes[image_.row_axis]),
         columns_(plan.axes[image_.column_axis]),
-        writer_(plan.output, strip.image),
+        writer_(output, strip.image),
         elements_(std::int64_t{columns_.span_end - columns_.span_begin} * image_.components),
         stride_(padded(elements_)),
         component_stride_(padded(image_.width)),
@@ -128,18 +129,18 @@ class StripRunner {
   float *ring_, *lost_, *lines_, *turned_, *resampled_;
 };
 
-void run_strip(const Plan& plan, const Strip& strip, Scratch& scratch) {
+void run_strip(const Plan& plan, const OutputPlan& output, const Strip& strip, Scratch& scratch) {
   const ImagePlan& image = plan.images[strip.image];
   const std::int32_t right = image.left + image.width;
-  const RowWriter writer(plan.output, strip.image);
+  const RowWriter writer(output, strip.image);
   for (std::int32_t y = strip.begin; y < strip.end; ++y) {
     const bool inside = y >= image.top && y < image.top + image.height;
-    writer.fill(y, 0, inside ? image.left : plan.output.width);
-    if (inside) writer.fill(y, right, plan.output.width - right);
+    writer.fill(y, 0, inside ? image.left : output.width);
+    if (inside) writer.fill(y, right, output.width - right);
   }
   const std::int32_t begin = std::max(strip.begin - image.top, 0);
   const std::int32_t end = std::min(strip.end - image.top, image.height);
-  if (begin < end) StripRunner(plan, strip, scratch).run(begin, end);
+  if (begin < end) StripRunner(plan, output, strip, scratch).run(begin, end);
 }
 
 }  // namespace salus::kernels::preprocess::HWY_NAMESPACE
@@ -185,7 +186,7 @@ std::vector<Strip> cut_into_strips(const Plan& plan, std::int64_t threads) {
 
 }  // namespace
 
-void run_on_cpu(const Plan& plan) {
+void run_on_cpu(const Plan& plan, const OutputPlan& output) {
   const std::int64_t threads = at::in_parallel_region() ? 1 : at::get_num_threads();
   const std::vector<Strip> strips = cut_into_strips(plan, threads);
   const auto count = static_cast<std::int64_t>(strips.size());
@@ -194,7 +195,7 @@ void run_on_cpu(const Plan& plan) {
   const auto work = [&](std::int64_t, std::int64_t) {
     thread_local Scratch scratch;
     for (std::int64_t s = next++; s < count; s = next++) {
-      run(plan, strips[static_cast<std::size_t>(s)], scratch);
+      run(plan, output, strips[static_cast<std::size_t>(s)], scratch);
     }
   };
   // The range says only how many threads come; they share the strips themselves, because images of

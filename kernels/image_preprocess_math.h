@@ -54,7 +54,7 @@ SALUS_HD typename M::V windowed(const WindowConstants<M>& k, typename M::V store
     value = M::look_up(k.table, M::min(M::max(centred, zero), k.scale));
   } else {
     value = M::fma(k.scale, centred, k.offset);
-    if constexpr (op == WindowOp::kClamp) value = M::min(M::max(value, zero), M::set(1.0F));
+    if constexpr (op == WindowOp::kClamp) value = M::clamp01(value);
     if constexpr (op == WindowOp::kSigmoid) value = sigmoid<M>(value);
   }
   if constexpr (kMayBeNan) value = M::keep_nan(stored, value);

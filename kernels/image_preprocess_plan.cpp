@@ -246,6 +246,8 @@ WindowParams fold_window(const PreprocessImage& image, double pad_value, bool in
                          std::int64_t table_size) {
   WindowParams out{};
   out.pad_value = static_cast<float>(pad_value);
+  out.padding_low = std::numeric_limits<float>::infinity();
+  out.padding_high = -out.padding_low;
   if (image.has_padding) fold_padding(image, out);
   if (image.window == Window::kTable) {
     out.origin = static_cast<float>(to_origin(static_cast<double>(image.table_first), true));

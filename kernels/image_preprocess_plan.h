@@ -77,7 +77,7 @@ struct Plan {
   OutputPlan output;
 };
 
-/// The CPU kernel: Highway, threads over strips of output rows.
-void run_on_cpu(const Plan& plan);
+/// The CPU kernel: Highway, threads over strips of output rows. `output` is the plan's with memory.
+void run_on_cpu(const Plan& plan, const OutputPlan& output);
 
 }  // namespace salus::kernels::preprocess

@@ -1,6 +1,6 @@
 #pragma once
 
-// The steps from a PreprocessImage to its ImagePlan; only image_preprocess.cpp calls them.
+// From images to their plan.
 
 #include <array>
 #include <cstdint>
@@ -11,6 +11,10 @@
 #include "kernels/image_preprocess_plan.h"
 
 namespace salus::kernels::preprocess {
+
+/// Checks everything but the output tensor, and plans the batch. `plan.output.data` stays null.
+/// \throws c10::Error as image_preprocess() does.
+Plan make_plan(const std::vector<PreprocessImage>& images, const PreprocessSpec& spec);
 
 WindowOp window_op(Window window);
 

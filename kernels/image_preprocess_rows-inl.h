@@ -23,6 +23,7 @@ struct VectorMath {
   static HWY_INLINE V fma(V a, V b, V c) { return hn::MulAdd(a, b, c); }
   static HWY_INLINE V min(V a, V b) { return hn::Min(a, b); }
   static HWY_INLINE V max(V a, V b) { return hn::Max(a, b); }
+  static HWY_INLINE V clamp01(V a) { return min(max(a, set(0.0F)), set(1.0F)); }
   static HWY_INLINE V round(V a) { return hn::Round(a); }
   static HWY_INLINE V keep_nan(V in, V out) { return hn::IfThenElse(hn::IsNaN(in), in, out); }
   static HWY_INLINE V pow2(V exponent) {
