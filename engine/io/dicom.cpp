@@ -75,6 +75,15 @@ void read_native_rgb(ParsedFile& file, const PixelLayout& layout, std::byte* out
   }
 }
 
+/// A CT image names its rescale type only where it is not HU (PS3.3 C.8.2.1.1, Rescale Type).
+void fill_ct_unit(Image& image) {
+  constexpr const char* kCtImageStorage = "1.2.840.10008.5.1.4.1.1.2";
+  if (image.sop_class != kCtImageStorage) return;
+  for (auto& chain : image.gray) {
+    if (chain.has_rescale && chain.unit.empty()) chain.unit = "HU";
+  }
+}
+
 void describe(ParsedFile& file, const PixelLayout& layout, Image& image) {
   ByteSource& source = *file.source;
   image.format = "DICOM";
@@ -90,6 +99,7 @@ void describe(ParsedFile& file, const PixelLayout& layout, Image& image) {
   image.sop_class = text(source, file.data, kSopClass);
   image.patient_id = text(source, file.data, kPatientId);
   image.gray = read_chains(file, layout);
+  fill_ct_unit(image);
   image.padding = read_padding(file, layout);
 }
 
