@@ -20,7 +20,7 @@ struct Task {
   std::int64_t outputs() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
-std::string to_string(TaskKind kind);                  ///< "binary", "multiclass", ...
-TaskKind parse_task_kind(const std::string& name);     ///< \throws UsageError naming the choices
+std::string to_string(TaskKind kind);               ///< "binary", "multiclass", ...
+TaskKind parse_task_kind(const std::string& name);  ///< \throws UsageError naming the choices
 
 }  // namespace salus

@@ -11,7 +11,7 @@ namespace salus::train {
 struct RunOptions {
   /// data.root and train.init_weights in it are relative to its folder; "" = the working directory.
   std::string config_path;
-  std::string out_dir;      ///< "" = runs/ and the configuration's name
+  std::string out_dir;  ///< "" = runs/ and the configuration's name
   bool resume = false;
   bool fast_dev_run = false;  ///< one batch of training and validation, then all that follows
   std::string device = "cpu";
