@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace salus::bench {
+
+struct Options {
+  int threads = 1;
+  std::string device = "cpu";
+  std::string model = "resnet18";
+  std::string dtype = "float32";  ///< float32 or bfloat16
+  std::string weights;            ///< state dict of the peer
+  std::int64_t batch = 1;
+  std::int64_t steps = 4;  ///< training steps of one repetition
+  std::string label;       ///< of cross-validation
+  std::vector<std::string> files;
+};
+
+/// DICOM CT file -> [1, 224, 224] float32: decode, rescale, window, area resize, normalise.
+void bench_dicom(const Options& options);
+/// 2048 x 2048 uint16 in memory -> window -> area -> normalise -> [1, 512, 512] float32.
+void bench_preprocess(const Options& options);
+/// Training steps by the Trainer on the 28 x 28 images of an NPZ.
+void bench_train(const Options& options);
+/// 224 x 224 x 3 images through a prepared network.
+void bench_infer(const Options& options);
+/// What the machine can do at most, as JSON: bytes read a second, float32 and bfloat16 FLOP/s.
+void print_limits(const Options& options);
+/// predictions.csv of all folds of a cross-validation -> pooled and mean AUROC with intervals, as
+/// JSON.
+void pool_folds(const Options& options);
+
+}  // namespace salus::bench

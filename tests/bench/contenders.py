@@ -1,0 +1,94 @@
+"""What scripts/bench measures: each benchmark's input, our worker and its peers."""
+
+import dataclasses
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PEERS = ROOT / "tests" / "bench" / "peers"
+PNEUMONIA = ROOT / "tests" / "data" / "pneumoniamnist" / "pneumoniamnist.npz"
+
+
+@dataclasses.dataclass
+class Peer:
+    name: str
+    arguments: list  # of the Python interpreter
+
+
+@dataclasses.dataclass
+class Benchmark:
+    name: str        # "infer/resnet18/batch1/float32"
+    what: str
+    unit: str        # of `items`
+    ours: list       # arguments of salus_bench
+    peers: list
+    tolerance: float              # of the check values, relative to the largest of them
+    limit: str = ""               # key of salus_bench limits
+    cost_per_item: float = 0      # bytes or FLOPs; 0 = the peer reports FLOPs
+    gpu: bool = False             # runs on a GPU too
+
+
+def ct_files(data):
+    """CT slices: the whole set if SALUS_DATA names it, or else those that ship, repeated."""
+    full = sorted((data / "ct_contrast" / "dicom").glob("*.dcm")) if data else []
+    if full:
+        return full
+    shipped = sorted((ROOT / "tests" / "data" / "dicom" / "ct_contrast").glob("*.dcm"))
+    if not shipped:
+        raise SystemExit("error: tests/data/dicom/ct_contrast holds no DICOM files.")
+    return (shipped * 64)[:64]
+
+
+def dicom(setup):
+    files = [str(path) for path in ct_files(setup.data)]
+    stored = sum(pathlib.Path(path).stat().st_size for path in files) / len(files)
+    threads = ["--threads", str(setup.threads)]
+    peers = [Peer("pydicom+numpy+OpenCV", [PEERS / "dicom.py", "pydicom", *threads, *files]),
+             Peer("MONAI", [PEERS / "dicom.py", "monai", *threads, *files])]
+    yield Benchmark("dicom", f"{len(files)} CT files of 512x512 in DICOM -> 224x224 float32", "files",
+                    ["dicom", *threads, *files], peers, tolerance=0.02,
+                    limit="memory_bytes_per_second", cost_per_item=stored + 4 * 224 * 224)
+
+
+def preprocess(setup):
+    threads = ["--threads", str(setup.threads)]
+    peers = [Peer("numpy+OpenCV", [PEERS / "preprocess.py", "opencv", *threads]),
+             Peer("PyTorch", [PEERS / "preprocess.py", "torch", *threads])]
+    yield Benchmark("preprocess", "2048x2048 uint16 -> window -> area 512x512 -> normalise", "images",
+                    ["preprocess", *threads, "--device", setup.device], peers, tolerance=1e-4,
+                    limit="cache_bytes_per_second", cost_per_item=2 * 2048**2 + 4 * 512**2, gpu=True)
+
+
+def train(setup):
+    common = ["--threads", str(setup.threads), "--batch", "128", "--steps", str(setup.train_steps),
+              "--device", setup.device, PNEUMONIA]
+    peers = [Peer("PyTorch channels-last bf16", [PEERS / "train.py", "--dtype", "bfloat16", *common]),
+             Peer("torch.compile fp32",
+                  [PEERS / "train.py", "--dtype", "float32", "--compile", *common])]
+    yield Benchmark("train", "ResNet-18, 28x28, batch 128, bf16: training steps", "images",
+                    ["train", "--dtype", "bfloat16", *common], peers, tolerance=0,
+                    limit="bfloat16_flops", gpu=True)
+
+
+def infer(setup):
+    for model in ("resnet18", "densenet121"):
+        for batch in (1, 16):
+            for dtype in ("float32", "bfloat16"):
+                yield _infer(setup, model, batch, dtype)
+
+
+def _infer(setup, model, batch, dtype):
+    common = ["--model", model, "--dtype", dtype, "--batch", str(batch),
+              "--threads", str(setup.threads), "--device", setup.device]
+    kinds = [("PyTorch eager", "eager"), ("torch.compile", "compile")]
+    if setup.device == "cpu":
+        kinds.append(("OpenVINO", "openvino"))
+        if dtype == "float32":
+            kinds.append(("ONNX Runtime", "onnxruntime"))
+    peers = [Peer(name, [PEERS / "infer.py", kind, *common, "--folder", setup.folder])
+             for name, kind in kinds]
+    return Benchmark(f"infer/{model}/batch{batch}/{dtype}", f"{model} at 224x224, batch {batch}, {dtype}",
+                     "images", ["infer", *common, "--weights", setup.folder / f"{model}.pt"], peers,
+                     tolerance=0.02 if dtype == "float32" else 0.2, limit=f"{dtype}_flops", gpu=True)
+
+
+FAMILIES = {"dicom": dicom, "preprocess": preprocess, "train": train, "infer": infer}

@@ -1,0 +1,170 @@
+"""salus evaluate: metrics with intervals, and a report that stands alone."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+import dicom_files
+from conftest import DONE, FAILED, WRONG_USE, assert_error
+
+QUICK = ["--passes", "1", "--alone", "2", "--replicates", "200"]
+
+
+@pytest.fixture(scope="module")
+def evaluation(bundle, tiny):
+    """Folder of an evaluation on the test part, and what it printed."""
+    from conftest import run_salus
+
+    result = run_salus("evaluate", bundle, tiny / "small.npz", "--out", tiny / "evaluation", "--json",
+                       *QUICK)
+    assert result.status == DONE, result.stderr
+    return tiny / "evaluation", result.json
+
+
+def scores_of(folder):
+    with open(folder / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return (np.array([float(row["pneumonia"]) for row in rows]),
+            np.array([float(row["target:pneumonia"]) for row in rows]),
+            np.array([float(row["decision:pneumonia"]) for row in rows]))
+
+
+class TestMetrics:
+    def test_auroc_is_that_of_the_predictions(self, evaluation):
+        folder, report = evaluation
+        scores, targets, _ = scores_of(folder)
+        positive, negative = scores[targets == 1][:, None], scores[targets == 0][None]
+        expected = (positive > negative).mean() + (positive == negative).mean() / 2
+        assert report["overall"]["auroc"]["value"] == pytest.approx(expected, abs=1e-12)
+
+    def test_threshold_metrics_are_those_of_the_decisions(self, evaluation):
+        folder, report = evaluation
+        _, targets, decisions = scores_of(folder)
+        overall = report["overall"]
+        assert overall["accuracy"]["value"] == pytest.approx((targets == decisions).mean())
+        assert overall["sensitivity"]["value"] == pytest.approx(decisions[targets == 1].mean())
+        assert overall["specificity"]["value"] == pytest.approx(1 - decisions[targets == 0].mean())
+
+    def test_brier_score_is_that_of_the_predictions(self, evaluation):
+        folder, report = evaluation
+        scores, targets, _ = scores_of(folder)
+        assert report["overall"]["brier"]["value"] == pytest.approx(((scores - targets) ** 2).mean())
+
+    def test_every_interval_holds_its_estimate(self, evaluation):
+        overall = evaluation[1]["overall"]
+        with_interval = [e for e in overall.values() if "low" in e]
+        assert len(with_interval) >= 8
+        assert all(e["low"] <= e["value"] <= e["high"] for e in with_interval)
+
+    def test_case_counts(self, evaluation):
+        report = evaluation[1]
+        assert report["n"] == 128 and report["task"] == "binary"
+        assert report["interval"]["replicates"] == 200
+        assert report["timing"]["images_per_second"] > 0
+        assert report["timing"]["largest_difference"] == 0
+
+    def test_same_seed_same_intervals(self, salus, bundle, tiny, tmp_path, evaluation):
+        again = salus("evaluate", bundle, tiny / "small.npz", "--out", tmp_path, "--json", *QUICK).json
+        assert again["overall"] == evaluation[1]["overall"]
+
+    def test_another_part(self, salus, bundle, tiny, tmp_path, evaluation):
+        report = salus("evaluate", bundle, tiny / "small.npz", "--part", "val", "--out", tmp_path,
+                       "--json", *QUICK).json
+        assert report["overall"]["auroc"] != evaluation[1]["overall"]["auroc"]
+
+
+class TestOutputs:
+    def test_metrics_file_is_what_was_printed(self, evaluation):
+        assert json.loads((evaluation[0] / "metrics.json").read_text()) == evaluation[1]
+
+    def test_report_needs_no_network(self, evaluation):
+        page = (evaluation[0] / "report.html").read_text()
+        assert page.lstrip().lower().startswith("<!doctype html")
+        assert "AUROC" in page and "<svg" in page
+        for attribute in re.findall(r'(?:src|href|action)\s*=\s*"([^"]*)"', page):
+            assert attribute.startswith(("data:", "#")), f"the report loads {attribute[:80]}"
+        assert not re.search(r"@import|url\((?!['\"]?data:)", page)
+
+    def test_text_names_the_metrics(self, salus, bundle, tiny, tmp_path):
+        result = salus("evaluate", bundle, tiny / "small.npz", "--out", tmp_path, *QUICK)
+        assert result.status == DONE
+        assert "auroc" in result.stdout.lower() and "brier" in result.stdout.lower()
+        assert str(tmp_path / "report.html") in result.stderr
+
+    def test_second_bundle_is_compared_on_the_same_cases(self, salus, bundle, tiny, tmp_path):
+        other = salus("train", tiny / "tiny.toml", "--fast-dev-run", "--out", tmp_path / "other",
+                      "train.seed=99").stdout.strip()
+        report = salus("evaluate", bundle, tiny / "small.npz", "--against", other, "--out",
+                       tmp_path / "out", "--json", *QUICK).json
+        assert report["against"] == other
+        assert "p" in json.dumps(report["comparisons"])
+
+    def test_a_bundle_is_no_better_than_itself(self, salus, bundle, tiny, tmp_path):
+        report = salus("evaluate", bundle, tiny / "small.npz", "--against", bundle, "--out", tmp_path,
+                       "--json", *QUICK).json
+        differences = [value for item in _objects(report["comparisons"])
+                       for key, value in item.items() if key == "difference"]
+        assert differences and all(value in (0, None) or value.get("value", 0) == 0
+                                   if isinstance(value, dict) else value in (0, None)
+                                   for value in differences)
+
+
+def _objects(tree):
+    """Every JSON object in `tree`."""
+    if isinstance(tree, dict):
+        yield tree
+        tree = list(tree.values())
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _objects(item)
+
+
+class TestDicomManifest:
+    @pytest.fixture
+    def manifest(self, tmp_path):
+        noise = np.random.default_rng(11)
+        rows = ["file,patient_id,scanner,pneumonia"]
+        for i in range(24):
+            patient = f"{dicom_files.IDENTITY['PatientID']}-{i // 2}"
+            data = dicom_files.ct(noise.integers(900, 1300, (28, 28), np.uint16), PatientID=patient)
+            dicom_files.write(data, tmp_path / f"{i}.dcm")
+            rows.append(f"{i}.dcm,{patient},{'AB'[i % 2]},{i // 2 % 2}")
+        (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+        return tmp_path / "labels.csv"
+
+    def test_subgroups_are_reported_and_patients_are_not(self, salus, ct_bundle, manifest, tmp_path):
+        result = salus("evaluate", ct_bundle, manifest, "--subgroups", "scanner", "--out",
+                       tmp_path / "out", "--json", *QUICK)
+        assert result.status == DONE, result.stderr
+        assert result.json["n"] == 24 and result.json["patients"] == 12
+        assert {(g["column"], g["value"]) for g in result.json["subgroups"]} == {
+            ("scanner", "A"), ("scanner", "B")}
+        dicom_files.assert_anonymous(result.everything())
+        for path in (tmp_path / "out").iterdir():
+            dicom_files.assert_anonymous(path.read_bytes())
+
+    def test_a_file_that_does_not_fit_is_named(self, salus, ct_bundle, manifest, tmp_path):
+        data = dicom_files.ct(np.ones((28, 28), np.uint16), Modality="MR")
+        dicom_files.write(data, tmp_path / "7.dcm")
+        result = salus("evaluate", ct_bundle, manifest, "--out", tmp_path / "out", *QUICK)
+        assert_error(result, FAILED, "7.dcm", "MR")
+
+    def test_unknown_column(self, salus, ct_bundle, manifest, tmp_path):
+        result = salus("evaluate", ct_bundle, manifest, "--label", "pneumnia", "--out",
+                       tmp_path / "out", *QUICK)
+        assert result.status in (FAILED, WRONG_USE) and "pneumnia" in result.stderr
+
+
+class TestFailures:
+    def test_missing_data(self, salus, bundle, tmp_path):
+        assert_error(salus("evaluate", bundle, tmp_path / "none.npz"), FAILED, "none.npz")
+
+    def test_missing_bundle(self, salus, tiny, tmp_path):
+        assert_error(salus("evaluate", tmp_path / "none", tiny / "small.npz"), FAILED, "none")
+
+    def test_unknown_part(self, salus, bundle, tiny, tmp_path):
+        result = salus("evaluate", bundle, tiny / "small.npz", "--part", "exam", "--out", tmp_path)
+        assert result.status in (FAILED, WRONG_USE) and "exam" in result.stderr

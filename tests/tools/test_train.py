@@ -1,0 +1,210 @@
+"""salus train: a configuration in, a folder that tells everything out."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import tomllib
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import dicom_files
+from conftest import DONE, FAILED, WRONG_USE, assert_error
+
+DEV = "--fast-dev-run"
+
+
+@pytest.fixture
+def train(salus, tiny, tmp_path):
+    """train(arguments, out=NAME): runs the tiny configuration into a fresh folder."""
+
+    def run(*arguments, out="run"):
+        return salus("train", tiny / "tiny.toml", "--out", tmp_path / out, *arguments)
+
+    return run
+
+
+class TestOutputs:
+    def test_prints_the_path_of_the_bundle(self, tiny_run):
+        out, result = tiny_run
+        assert result.stdout == f"{out / 'bundle'}\n"
+        assert {p.name for p in (out / "bundle").iterdir()} == {
+            "bundle.toml", "model.safetensors", "metrics.json", "MODEL_CARD.md"}
+
+    def test_writes_what_a_run_leaves(self, tiny_run):
+        names = {p.name for p in tiny_run[0].iterdir()}
+        assert {"config.toml", "environment.json", "log.csv", "log.jsonl", "checkpoints",
+                "bundle"} <= names
+        environment = json.loads((tiny_run[0] / "environment.json").read_text())
+        assert environment, "the environment must not be empty"
+
+    def test_log_has_a_line_per_epoch(self, tiny_run):
+        epochs = [json.loads(line) for line in (tiny_run[0] / "log.jsonl").read_text().splitlines()]
+        assert [row["epoch"] for row in epochs] == [0, 1]
+        assert all(np.isfinite(row["train_loss"]) for row in epochs)
+        assert all(0 <= row["valid_auroc"] <= 1 for row in epochs)
+        assert len((tiny_run[0] / "log.csv").read_text().splitlines()) == 3
+
+    def test_tensorboard_reads_the_same_values(self, tiny_run):
+        epochs = [json.loads(line) for line in (tiny_run[0] / "log.jsonl").read_text().splitlines()]
+        events = EventAccumulator(str(tiny_run[0]))
+        events.Reload()
+        for tag, key in (("train/loss", "train_loss"), ("valid/auroc", "valid_auroc")):
+            scalars = events.Scalars(tag)
+            assert [s.step for s in scalars] == [row["step"] for row in epochs]
+            assert [s.value for s in scalars] == pytest.approx([row[key] for row in epochs], rel=1e-6)
+
+    def test_json(self, train, tmp_path):
+        result = train(DEV, "--json")
+        assert result.status == DONE, result.stderr
+        assert result.json["finished"] is True
+        assert result.json["bundle"] == str(tmp_path / "run" / "bundle")
+        assert len(result.json["weights_sha256"]) == 64
+
+    def test_default_folder_is_named_after_the_configuration(self, salus, tiny, tmp_path):
+        result = salus("train", tiny / "tiny.toml", DEV, cwd=tmp_path)
+        assert result.status == DONE, result.stderr
+        assert (tmp_path / "runs" / "tiny" / "bundle" / "bundle.toml").exists()
+
+
+class TestReproducibility:
+    def test_same_seed_same_weights(self, train):
+        hashes = [train(DEV, "--json", f"train.seed={seed}", out=name).json["weights_sha256"]
+                  for name, seed in (("a", 3), ("b", 3), ("c", 4))]
+        assert hashes[0] == hashes[1] != hashes[2]
+
+    def test_resolved_configuration_trains_the_same(self, salus, tiny, train, tmp_path):
+        first = train(DEV, "--json", "train.seed=3", out="a").json["weights_sha256"]
+        resolved = tmp_path / "a" / "config.toml"
+        again = salus("train", resolved, DEV, "--json", "--out", tmp_path / "b",
+                      f"data.root={tiny}").json["weights_sha256"]
+        assert first == again
+
+    def test_a_stopped_run_goes_on_to_the_same_bits(self, train, tiny, tmp_path):
+        epochs = "train.epochs=6"
+        whole = train("--json", epochs, out="whole").json["weights_sha256"]
+        checkpoint = tmp_path / "stopped" / "checkpoints" / "last.safetensors"
+        process = subprocess.Popen(
+            [os.environ["SALUS"], "train", tiny / "tiny.toml", "--out", tmp_path / "stopped", epochs,
+             "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        deadline = time.monotonic() + 60
+        while not checkpoint.exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        printed, _ = process.communicate(timeout=60)
+        assert json.loads(printed)["finished"] is False, "it ended before it could be stopped"
+        assert not (tmp_path / "stopped" / "bundle").exists()
+        resumed = train("--json", "--resume", epochs, out="stopped")
+        assert resumed.status == DONE, resumed.stderr
+        assert resumed.json["finished"] is True
+        assert resumed.json["weights_sha256"] == whole
+
+
+class TestConfiguration:
+    def test_overrides_are_in_the_saved_configuration(self, train, tmp_path):
+        assert train(DEV, "train.optimizer.lr=0.0125", "model.name=resnet18", "model.small=1",
+                     "model.width=8").status == DONE
+        saved = tomllib.loads((tmp_path / "run" / "config.toml").read_text())
+        assert saved["train"]["optimizer"]["lr"] == 0.0125
+        assert saved["model"] == {"name": "resnet18", "small": 1, "width": 8}
+        assert saved["train"]["batch_size"] == 64 and "schedule" in saved["train"]
+
+    @pytest.mark.parametrize("override, nearest", [
+        ("train.epoch=3", "epochs"),
+        ("train.optimiser.lr=0.1", "optimizer"),
+        ("trian.epochs=3", "train"),
+        ("model.name=resnet81", "resnet18"),
+        ("model.widht=3", "width"),
+        ("transform.windows=full", "window"),
+    ])
+    def test_unknown_names_are_refused_with_the_nearest_known_one(self, train, override, nearest):
+        override = [override] + (["model.name=resnet18"] if "widht" in override else [])
+        assert_error(train(DEV, *override), WRONG_USE, nearest)
+
+    @pytest.mark.parametrize("override", ["train.epochs=0", "train.epochs=many", "train.batch_size=-1",
+                                          "task.kind=trinary", "transform.resize=cubic", "=3", "epochs"])
+    def test_values_out_of_range_are_wrong_use(self, train, override):
+        assert_error(train(DEV, override), WRONG_USE)
+
+    def test_malformed_file_is_named_with_its_line(self, salus, tmp_path):
+        path = tmp_path / "bad.toml"
+        path.write_text("[task]\nkind = \n")
+        assert_error(salus("train", path), WRONG_USE, path, "2")
+
+    def test_missing_configuration(self, salus, tmp_path):
+        result = salus("train", tmp_path / "none.toml")
+        assert result.status in (FAILED, WRONG_USE) and "none.toml" in result.stderr
+
+    def test_missing_data(self, train):
+        assert_error(train(DEV, "data.npz=nowhere.npz"), FAILED, "nowhere.npz")
+
+    def test_a_folder_with_a_run_is_not_overwritten(self, salus, tiny, tiny_run):
+        assert_error(salus("train", tiny / "tiny.toml", "--out", tiny_run[0]), WRONG_USE, "--resume")
+
+    def test_a_run_does_not_go_on_with_another_configuration(self, salus, tiny, tiny_run):
+        result = salus("train", tiny / "tiny.toml", "--out", tiny_run[0], "--resume", "train.epochs=9")
+        assert_error(result, WRONG_USE, "epochs")
+
+
+class TestDicomManifest:
+    CONFIG = """
+[task]
+kind = "binary"
+labels = ["contrast"]
+[data]
+manifest = "labels.csv"
+patient = "patient_id"
+subgroups = ["scanner"]
+[transform]
+size = [28, 28]
+window = [40, 400]
+[model]
+name = "smallcnn"
+[train]
+batch_size = 4
+precision = "fp32"
+[bundle]
+micro_batch = 4
+"""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        """Twenty-four slices of twelve patients, whose ids are on the list of secrets."""
+        noise = np.random.default_rng(4)
+        rows = ["file,patient_id,scanner,split,contrast"]
+        for i in range(24):
+            patient = f"{dicom_files.IDENTITY['PatientID']}-{i // 2}"
+            data = dicom_files.ct(noise.integers(900, 1300, (32, 32), np.uint16), PatientID=patient)
+            dicom_files.write(data, tmp_path / f"{i}.dcm")
+            part = ("train", "train", "valid", "test")[i // 2 % 4]
+            rows.append(f"{i}.dcm,{patient},{'AB'[i % 2]},{part},{i // 2 % 3 % 2}")
+        (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+        (tmp_path / "ct.toml").write_text(self.CONFIG)
+        return tmp_path
+
+    def test_no_identity_is_in_any_output_of_a_run(self, salus, folder):
+        result = salus("train", folder / "ct.toml", DEV, "--out", folder / "out",
+                       "data.split.folds=3", "data.split.fold=1")
+        assert result.status == DONE, result.stderr
+        dicom_files.assert_anonymous(result.everything())
+        written = [path for path in (folder / "out").rglob("*") if path.is_file()]
+        assert "predictions.csv" in {path.name for path in written}
+        for path in written:
+            dicom_files.assert_anonymous(path.read_bytes())
+
+    def test_a_patient_on_both_sides_is_refused_and_not_named(self, salus, folder):
+        table = (folder / "labels.csv").read_text().splitlines()
+        table[1] = table[1].replace("train", "valid")  # the same patient's other slice stays
+        (folder / "labels.csv").write_text("\n".join(table) + "\n")
+        result = salus("train", folder / "ct.toml", DEV, "--out", folder / "out",
+                       "data.split.column=split")
+        assert_error(result, FAILED, "patient")
+
+    def test_a_slice_that_cannot_be_read_is_named(self, salus, folder):
+        (folder / "5.dcm").write_bytes((folder / "5.dcm").read_bytes()[:900])
+        result = salus("train", folder / "ct.toml", DEV, "--out", folder / "out",
+                       "data.split.column=split")
+        assert_error(result, FAILED, "5.dcm")
