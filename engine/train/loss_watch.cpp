@@ -40,7 +40,7 @@ void LossWatch::check() {
         "{} of the data set: look at their pixels and targets. If they are sound, lower the "
         "learning "
         "rate, set train.clip_norm, or train in fp32. The last checkpoint is from before.",
-        std::isnan(value) ? "NaN" : "infinite", bad.epoch, bad.batch,
+        std::isnan(value) ? "NaN" : "infinite", bad.epoch + 1, bad.batch + 1,
         fmt::join(bad.positions, ", ")));
   }
   pending_.clear();

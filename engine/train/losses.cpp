@@ -63,6 +63,13 @@ Loss::Loss(const Task& task, const LossConfig& config, const at::Tensor& train_t
   if (weights_.defined()) weights_ = weights_.to(device);
 }
 
+Loss Loss::for_validation() const {
+  Loss copy = *this;
+  copy.masked_ = true;
+  if (weights_.defined()) copy.weights_ = weights_.cpu();
+  return copy;
+}
+
 at::Tensor Loss::operator()(const at::Tensor& logits, const at::Tensor& target) const {
   const auto values = logits.to(at::kFloat);
   switch (task_.kind) {

@@ -29,6 +29,9 @@ class Loss {
   /// \returns scalar float32.
   at::Tensor operator()(const at::Tensor& logits, const at::Tensor& target) const;
 
+  /// The same loss on the CPU, for targets any of which may be unknown: for validation.
+  Loss for_validation() const;
+
   /// Class weights in use: [2, L] rows negative and positive, multiclass [L]; undefined if all 1.
   const at::Tensor& class_weights() const { return weights_; }
 

@@ -183,7 +183,7 @@ void cache_parts(Parts& parts, const Config& data,
                  const std::function<void(const std::string&)>& say) {
   const auto bytes = static_cast<double>(parts.train->cache_bytes() + parts.valid->cache_bytes());
   const bool fits = bytes < kMemoryShare * free_memory();
-  parts.cached = data.get_bool("cache", fits);
+  parts.cached = data.has("cache") ? data.get_bool("cache", fits) : fits;
   if (!parts.cached) return;
   for (data::ImageDataset* part : {parts.train.get(), parts.valid.get()}) {
     ProgressBar bar;

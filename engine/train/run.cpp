@@ -34,14 +34,15 @@ struct Plan {
   PublishConfig publish;
 };
 
-/// A path in the file is relative to the file's folder; one from the command line is as given.
+/// A path in the file is relative to the file's folder, one from the command line to the working
+/// directory. Made absolute, so that the saved configuration means the same from anywhere.
 void resolve_path(Config& config, const std::string& key, const std::string& fallback,
                   const fs::path& folder) {
-  if (!config.has(key) && fallback.empty()) return;
   const fs::path path = config.has(key) ? config.get_string(key) : fallback;
-  const bool given_by_hand = config.where(key).starts_with("command line");
-  if (path.is_absolute() || given_by_hand || folder.empty()) return;
-  config.override_with(key, fmt::format("\"{}\"", (folder / path).lexically_normal().string()));
+  if (path.empty()) return;
+  const bool by_hand = config.where(key).starts_with("command line");
+  const auto whole = fs::absolute(by_hand ? path : folder / path).lexically_normal();
+  config.override_with(key, nlohmann::json(whole.string()).dump());  // JSON's quoting is TOML's
 }
 
 Task read_task(const Config& table) {
@@ -167,6 +168,9 @@ std::string publish(const Plan& plan, const Parts& parts, const FitResult& fit,
 RunResult train_run(Config& config, const Registry& registry, const RunOptions& options) {
   const Say say =
       options.say ? options.say : [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  if (options.resume && options.fast_dev_run) {
+    throw UsageError("--fast-dev-run begins anew: leave out --resume.");
+  }
   if (options.threads > 0) at::set_num_threads(options.threads);
   const fs::path folder = fs::path(options.config_path).parent_path();
   resolve_path(config, "data.root", ".", folder);
@@ -174,7 +178,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   const Plan plan = read_plan(config, options);
   const Config data = config.table("data");
   auto parts = read_parts(data, plan.task, plan.transform, options.threads);
-  data.get_bool("cache", true);  // known before unknown keys are looked for; read for good below
+  data.has("cache");  // read by cache_parts(), after unknown keys are looked for
   config.reject_unknown();
 
   RunResult result;

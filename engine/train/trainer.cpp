@@ -125,7 +125,8 @@ FitResult Trainer::Impl::fit(Subset train_part, Subset valid_part) {
 }
 
 bool Trainer::Impl::stop_requested() const {
-  return signals->received() != 0 || (options.stop && options.stop(state.step));
+  const bool asked = options.stop && options.stop(state.step);
+  return asked || signals->received() != 0;
 }
 
 bool Trainer::Impl::run_epoch() {
@@ -169,8 +170,7 @@ void Trainer::Impl::run_step(BatchStream& stream) {
 Metrics Trainer::Impl::validate() {
   const EmaScope scope(step->ema());
   const auto scores = score(*model, *valid, config.batch_size, device, config.precision);
-  Loss on_cpu(task, config.loss, targets_of(train->subset()), at::kCPU);
-  return validation_metrics(task, on_cpu, scores);
+  return validation_metrics(task, step->loss().for_validation(), scores);
 }
 
 EpochRow Trainer::Impl::make_row(const Metrics& metrics) const {

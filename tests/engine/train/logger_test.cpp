@@ -116,7 +116,7 @@ TEST(EventWriterTest, RealTensorBoardReadsTheEvents) {
 
 TEST(ProgressTest, ShowsRateAndTimeLeft) {
   EXPECT_EQ(render_progress("epoch 1/2", 50, 200, 10, 60),
-            "epoch 1/2 [=====                 ] 50/200  5/s  0:30 left");
+            "epoch 1/2 [======                  ] 50/200  5/s  0:30 left");
   EXPECT_EQ(render_progress("epoch 1/2", 0, 200, 0, 200).substr(0, 11), "epoch 1/2 [");
   EXPECT_LE(render_progress("epoch 1/2", 50, 200, 10, 20).size(), 19u);
 }

@@ -75,7 +75,7 @@ TEST(TrainConfigTest, AutomaticPrecisionIsWrittenBack) {
 TEST(TrainConfigTest, RefusesUnknownKeys) {
   EXPECT_THAT(refusal("[train]\nepoch = 3"), HasSubstr("did you mean \"epochs\""));
   EXPECT_THAT(refusal("[train.optimizer]\nlearning_rate = 3"), HasSubstr("not a known key"));
-  EXPECT_THAT(refusal("[augment]\nrotation = 3"), HasSubstr("did you mean \"rotate\""));
+  EXPECT_THAT(refusal("[augment]\nrotat = 3"), HasSubstr("did you mean \"rotate\""));
 }
 
 TEST(TrainConfigTest, RefusesValuesOutOfRange) {
