@@ -17,6 +17,9 @@ struct Tap {
   float share = 0;  // of `high`
 };
 
+/// Exact where a = b.
+float between(float a, float b, float share) { return a + (b - a) * share; }
+
 /// One axis: source pixels [first, first + source) became `full` pixels, `offset` pixels after the
 /// beginning of the input (negative for a crop).
 struct AxisPlace {
@@ -75,9 +78,9 @@ at::Tensor to_source(const at::Tensor& map, const kernels::PreprocessSpec& spec,
     for (std::int64_t c = 0; c < columns; ++c) {
       const Tap& x = xs[static_cast<std::size_t>(c)];
       if (x.low < 0) continue;
-      const float above = cell[y.low][x.low] * (1 - x.share) + cell[y.low][x.high] * x.share;
-      const float below = cell[y.high][x.low] * (1 - x.share) + cell[y.high][x.high] * x.share;
-      out[r][c] = above * (1 - y.share) + below * y.share;
+      const float above = between(cell[y.low][x.low], cell[y.low][x.high], x.share);
+      const float below = between(cell[y.high][x.low], cell[y.high][x.high], x.share);
+      out[r][c] = between(above, below, y.share);
     }
   }
   return result;

@@ -58,7 +58,7 @@ struct SqueezeExcitationImpl : nn::Module {
     register_module("fc2", fc2);
   }
   at::Tensor forward(const at::Tensor& x) {
-    const at::Tensor mean = at::adaptive_avg_pool2d(x, {1, 1});
+    const at::Tensor mean = mean_by_image(x, x.scalar_type()).unsqueeze(-1).unsqueeze(-1);
     return x * fc2->forward(fc1->forward(mean)).sigmoid_();
   }
   Conv fc1, fc2;

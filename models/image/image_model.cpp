@@ -16,14 +16,12 @@ at::Tensor ImageModel::feature_map(const Batch& batch) {
   return features(image->second);
 }
 
-at::Tensor ImageModel::pool(const at::Tensor& map) {
-  return at::mean(map, {2, 3}, /*keepdim=*/false, at::kFloat);
-}
+at::Tensor ImageModel::pool(const at::Tensor& map) { return mean_by_image(map, at::kFloat); }
 
 at::Tensor ImageModel::classify(const at::Tensor& features) {
   c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
   const at::Tensor kept = at::dropout(features.to(at::kFloat), dropout_, is_training());
-  return head_layer()->forward(kept);
+  return linear_by_row(head_layer(), kept);
 }
 
 void ImageModel::prepare_inference(at::ScalarType dtype) {

@@ -60,6 +60,23 @@ void NormReluImpl::prepare(at::ScalarType dtype) {
   shift_ = folded.shift.to(dtype).view({1, -1, 1, 1});
 }
 
+at::Tensor linear_by_row(nn::Linear& linear, const at::Tensor& x) {
+  if (at::GradMode::is_enabled() || x.size(0) == 0) return linear->forward(x);
+  std::vector<at::Tensor> rows;
+  for (const at::Tensor& row : x.split(1)) {
+    // A copy, because the product also depends on how its operands are aligned.
+    rows.push_back(linear->forward(row.clone()));
+  }
+  return at::cat(rows);
+}
+
+at::Tensor mean_by_image(const at::Tensor& x, at::ScalarType dtype) {
+  if (at::GradMode::is_enabled() || x.size(0) == 0) return at::mean(x, {2, 3}, false, dtype);
+  std::vector<at::Tensor> means;
+  for (const at::Tensor& image : x.split(1)) means.push_back(at::mean(image, {2, 3}, false, dtype));
+  return at::cat(means);
+}
+
 void prepare_layers(nn::Module& module, at::ScalarType dtype) {
   for (const auto& child : module.modules(/*include_self=*/false)) {
     if (auto* conv = child->as<ConvImpl>()) conv->prepare(dtype);

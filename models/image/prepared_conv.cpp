@@ -126,10 +126,15 @@ at::Tensor ConvImpl::Prepared::run_onednn(const at::Tensor& x, const at::Tensor&
   std::call_once(pack_once_, [&] {
     packed_ = reorder.call(weight_, padding_, stride_, dilation_, groups_, x.sizes());
   });
-  const char* name = onednn_name(activation_);
-  if (!residual.defined()) {
-    return plain.call(x, packed_, bias_, padding_, stride_, dilation_, groups_, name, Scalars{},
+  const auto convolve = [&](const char* after) {
+    return plain.call(x, packed_, bias_, padding_, stride_, dilation_, groups_, after, Scalars{},
                       OptionalName{""});
+  };
+  const char* name = onednn_name(activation_);
+  if (!residual.defined()) return convolve(name);
+  // oneDNN cannot tell the layout of a residual of 1 x 1 pixels and refuses it.
+  if (residual.size(2) * residual.size(3) == 1) {
+    return activate(convolve("none").add_(residual), activation_);
   }
   const OptionalName after_sum =
       activation_ == Activation::kNone ? std::nullopt : OptionalName(name);

@@ -49,7 +49,7 @@ class SmallCnn : public ImageModel {
 
   at::Tensor pool(const at::Tensor& map) override {
     const at::Tensor grid = at::adaptive_avg_pool2d(map, grid_);
-    return fc1_->forward(grid.to(fc1_->weight.scalar_type()).flatten(1)).relu_();
+    return linear_by_row(fc1_, grid.to(fc1_->weight.scalar_type()).flatten(1)).relu_();
   }
   std::string first_layer() const override { return "conv1"; }
   std::string head() const override { return "fc"; }
