@@ -112,8 +112,9 @@ std::string model_card(const infer::Bundle& bundle, const PublishConfig& config,
   text += fmt::format(
       "## Training\n\nArchitecture {} on {} x {} pixels in {} channel(s); {} steps. The weights "
       "are "
-      "those of epoch {} of {}, which had the best validation {} ({:.4f}). The configuration lies "
-      "beside the bundle as config.toml.\n\n",
+      "those of epoch {} of {} (validation {}: {:.4f}). The configuration lies beside the bundle "
+      "as "
+      "config.toml.\n\n",
       bundle.model.name, bundle.model.height, bundle.model.width, bundle.model.channels, fit.steps,
       fit.best_epoch + 1, fit.history.size(), monitor, fit.best_metric);
   text += metric_section(validation);

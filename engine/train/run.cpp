@@ -12,6 +12,7 @@
 #include "engine/io/files.h"
 #include "engine/train/arrays.h"
 #include "engine/train/environment.h"
+#include "engine/train/memory.h"
 #include "engine/train/model_card.h"
 #include "engine/train/out_of_fold.h"
 #include "engine/train/parts.h"
@@ -171,6 +172,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   if (options.resume && options.fast_dev_run) {
     throw UsageError("--fast-dev-run begins anew: leave out --resume.");
   }
+  if (options.device == "cpu") keep_memory();
   if (options.threads > 0) at::set_num_threads(options.threads);
   const fs::path folder = fs::path(options.config_path).parent_path();
   resolve_path(config, "data.root", ".", folder);
@@ -187,6 +189,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   result.out_dir =
       options.out_dir.empty() ? "runs/" + (stem.empty() ? "model" : stem) : options.out_dir;
   const auto config_toml = config.to_toml();
+  auto model = make_model(plan, registry, say);  // refuses a wrong name before a folder is made
   open_folder(result.out_dir, config_toml, options);
   cache_parts(parts, data, say);
   for (const auto& warning : duplicate_warnings(parts)) say(warning);
@@ -197,7 +200,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
 
   TrainerOptions trainer_options{result.out_dir,       options.device, options.resume,
                                  options.fast_dev_run, options.stop,   say};
-  Trainer trainer(make_model(plan, registry, say), plan.task, plan.train, trainer_options);
+  Trainer trainer(std::move(model), plan.task, plan.train, trainer_options);
   const FitResult fit = trainer.fit(whole(*parts.train), whole(*parts.valid));
   result.finished = fit.finished;
   result.best_epoch = fit.best_epoch;

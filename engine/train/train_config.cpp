@@ -219,6 +219,7 @@ TrainConfig read_train_config(Config& root, const Task& task, const std::string&
   config.sampler = balanced ? data::Sampler::Kind::kBalanced : data::Sampler::Kind::kShuffle;
   config.monitor =
       train.get_string("monitor", task.kind == TaskKind::kRegression ? "loss" : "auroc");
+  config.keep_last = train.get_choice("keep", {"best", "last"}, "best") == "last";
   config.init_weights = train.get_string("init_weights", "");
   config.freeze = train.get_strings("freeze", {});
   config.mixup = not_negative(train, "mixup", 0);
@@ -229,6 +230,10 @@ TrainConfig read_train_config(Config& root, const Task& task, const std::string&
   const Config early = train.table("early_stopping");
   config.early_stopping.patience = at_least(early, "patience", 0, 0);
   config.early_stopping.min_delta = not_negative(early, "min_delta", 0);
+  if (config.keep_last && config.early_stopping.patience > 0) {
+    throw UsageError(fmt::format("{} = \"last\" and early stopping exclude each other.",
+                                 train.where("keep")));
+  }
   const Config checkpoints = train.table("checkpoints");
   config.checkpoints.best = at_least(checkpoints, "best", 1, 1);
   config.checkpoints.every = at_least(checkpoints, "every", 1, 1);

@@ -64,6 +64,8 @@ enum class Precision { kFloat32, kBFloat16, kFloat16 };
 ///   drop_last = false
 ///   sampler = "shuffle"      # shuffle, balanced
 ///   monitor = "auroc"        # metric on validation that picks the best epoch
+///   keep = "best"            # best by the monitor, or last: the end of the schedule, whatever
+///                            # validation says (right where validation is small or saturated)
 ///   init_weights = "FILE"    # safetensors or PyTorch state dict
 ///   freeze = ["layer1"]      # parameters whose names begin so are not trained
 ///   mixup = 0.0              # alpha of the Beta distribution; 0 = off
@@ -87,6 +89,7 @@ struct TrainConfig {
   bool drop_last = false;
   data::Sampler::Kind sampler = data::Sampler::Kind::kShuffle;
   std::string monitor;
+  bool keep_last = false;  ///< the last epoch's weights count as the best
   std::string init_weights;
   std::vector<std::string> freeze;
   double mixup = 0;

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "engine/io/error.h"
+#include "engine/train/memory.h"
 #include "engine/train/precision.h"
 #include "engine/train/trainer_impl.h"
 #include "engine/train/validation.h"
@@ -75,6 +76,7 @@ Trainer::Impl::Impl(std::shared_ptr<Model> network, const Task& what, const Trai
       options(std::move(with)),
       device(open_device(options.device)) {
   check_monitor(config, task);
+  if (device.is_cpu()) keep_memory();
   if (!options.say) {
     options.say = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
   }

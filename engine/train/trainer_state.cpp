@@ -95,7 +95,7 @@ bool Trainer::Impl::keep_if_best(double metric) {
   const bool higher = higher_is_better(config.monitor);
   auto& best = state.best;
   const auto place = std::find_if(best.begin(), best.end(), [&](const BestEntry& entry) {
-    return better(metric, entry.metric, higher);
+    return config.keep_last || better(metric, entry.metric, higher);
   });
   const bool is_best = place == best.begin();
   const bool room = static_cast<std::int64_t>(best.size()) < config.checkpoints.best;
