@@ -33,7 +33,7 @@ def test_version(salus):
 
 @pytest.mark.parametrize("arguments", [[], ["diagnose"], ["--verbose"], ["models", "--device"],
                                        ["models", "resnet18"], ["models", "--threads", "two"],
-                                       ["models", "--threads", "-1"]])
+                                       ["inspect", "x.dcm", "--threads", "-1"]])
 def test_wrong_use_is_told_from_failure(salus, arguments):
     result = salus(*arguments)
     assert result.status == WRONG_USE, result.everything()

@@ -152,7 +152,7 @@ class TestAcceptance:
         path = dicom_files.write(dicom_files.ct(hounsfield()), tmp_path / "ct.dcm")
         result = salus("predict", ct_bundle, path)
         assert result.status == DONE, result.stderr
-        assert math.isfinite(result.lines[0]["probabilities"]["pneumonia"])
+        assert math.isfinite(result.lines[0]["probabilities"]["contrast"])
         dicom_files.assert_anonymous(result.everything())
 
     @pytest.mark.parametrize("tags, mention", [

@@ -89,7 +89,7 @@ class TestReproducibility:
         checkpoint = tmp_path / "stopped" / "checkpoints" / "last.safetensors"
         process = subprocess.Popen(
             [os.environ["SALUS"], "train", tiny / "tiny.toml", "--out", tmp_path / "stopped", epochs,
-             "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+             "--json", "--threads", "1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         deadline = time.monotonic() + 60
         while not checkpoint.exists() and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -110,7 +110,7 @@ class TestConfiguration:
         saved = tomllib.loads((tmp_path / "run" / "config.toml").read_text())
         assert saved["train"]["optimizer"]["lr"] == 0.0125
         assert saved["model"] == {"name": "resnet18", "small": 1, "width": 8}
-        assert saved["train"]["batch_size"] == 64 and "schedule" in saved["train"]
+        assert saved["train"]["batch_size"] == 32 and "schedule" in saved["train"]
 
     @pytest.mark.parametrize("override, nearest", [
         ("train.epoch=3", "epochs"),
@@ -121,8 +121,7 @@ class TestConfiguration:
         ("transform.windows=full", "window"),
     ])
     def test_unknown_names_are_refused_with_the_nearest_known_one(self, train, override, nearest):
-        override = [override] + (["model.name=resnet18"] if "widht" in override else [])
-        assert_error(train(DEV, *override), WRONG_USE, nearest)
+        assert_error(train(DEV, override), WRONG_USE, nearest)
 
     @pytest.mark.parametrize("override", ["train.epochs=0", "train.epochs=many", "train.batch_size=-1",
                                           "task.kind=trinary", "transform.resize=cubic", "=3", "epochs"])
@@ -150,61 +149,26 @@ class TestConfiguration:
 
 
 class TestDicomManifest:
-    CONFIG = """
-[task]
-kind = "binary"
-labels = ["contrast"]
-[data]
-manifest = "labels.csv"
-patient = "patient_id"
-subgroups = ["scanner"]
-[transform]
-size = [28, 28]
-window = [40, 400]
-[model]
-name = "smallcnn"
-[train]
-batch_size = 4
-precision = "fp32"
-[bundle]
-micro_batch = 4
-"""
-
-    @pytest.fixture
-    def folder(self, tmp_path):
-        """Twenty-four slices of twelve patients, whose ids are on the list of secrets."""
-        noise = np.random.default_rng(4)
-        rows = ["file,patient_id,scanner,split,contrast"]
-        for i in range(24):
-            patient = f"{dicom_files.IDENTITY['PatientID']}-{i // 2}"
-            data = dicom_files.ct(noise.integers(900, 1300, (32, 32), np.uint16), PatientID=patient)
-            dicom_files.write(data, tmp_path / f"{i}.dcm")
-            part = ("train", "train", "valid", "test")[i // 2 % 4]
-            rows.append(f"{i}.dcm,{patient},{'AB'[i % 2]},{part},{i // 2 % 3 % 2}")
-        (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
-        (tmp_path / "ct.toml").write_text(self.CONFIG)
-        return tmp_path
-
-    def test_no_identity_is_in_any_output_of_a_run(self, salus, folder):
-        result = salus("train", folder / "ct.toml", DEV, "--out", folder / "out",
+    def test_no_identity_is_in_any_output_of_a_run(self, salus, ct_set):
+        result = salus("train", ct_set / "ct.toml", DEV, "--out", ct_set / "out",
                        "data.split.folds=3", "data.split.fold=1")
         assert result.status == DONE, result.stderr
         dicom_files.assert_anonymous(result.everything())
-        written = [path for path in (folder / "out").rglob("*") if path.is_file()]
+        written = [path for path in (ct_set / "out").rglob("*") if path.is_file()]
         assert "predictions.csv" in {path.name for path in written}
         for path in written:
             dicom_files.assert_anonymous(path.read_bytes())
 
-    def test_a_patient_on_both_sides_is_refused_and_not_named(self, salus, folder):
-        table = (folder / "labels.csv").read_text().splitlines()
+    def test_a_patient_on_both_sides_is_refused_and_not_named(self, salus, ct_set):
+        table = (ct_set / "labels.csv").read_text().splitlines()
         table[1] = table[1].replace("train", "valid")  # the same patient's other slice stays
-        (folder / "labels.csv").write_text("\n".join(table) + "\n")
-        result = salus("train", folder / "ct.toml", DEV, "--out", folder / "out",
+        (ct_set / "labels.csv").write_text("\n".join(table) + "\n")
+        result = salus("train", ct_set / "ct.toml", DEV, "--out", ct_set / "out",
                        "data.split.column=split")
         assert_error(result, FAILED, "patient")
 
-    def test_a_slice_that_cannot_be_read_is_named(self, salus, folder):
-        (folder / "5.dcm").write_bytes((folder / "5.dcm").read_bytes()[:900])
-        result = salus("train", folder / "ct.toml", DEV, "--out", folder / "out",
+    def test_a_slice_that_cannot_be_read_is_named(self, salus, ct_set):
+        (ct_set / "5.dcm").write_bytes((ct_set / "5.dcm").read_bytes()[:900])
+        result = salus("train", ct_set / "ct.toml", DEV, "--out", ct_set / "out",
                        "data.split.column=split")
         assert_error(result, FAILED, "5.dcm")
