@@ -89,6 +89,7 @@ void split_at_random(const Config& data, const Task& task, Parts& parts) {
   const CaseList list(all);
   const auto seed = static_cast<std::uint64_t>(table.get_int("seed", 0));
   const double valid = table.get_double("valid", 0.15);
+  const double test = table.get_double("test", 0.15);  // with folds the fold is the test part
   data::Split split;
   if (table.has("folds")) {
     parts.folds = table.get_int("folds");
@@ -96,7 +97,7 @@ void split_at_random(const Config& data, const Task& task, Parts& parts) {
     split = data::fold_by_patient(list, static_cast<int>(parts.folds), static_cast<int>(parts.fold),
                                   valid, seed);
   } else {
-    split = data::split_by_patient(list, valid, table.get_double("test", 0.15), seed);
+    split = data::split_by_patient(list, valid, test, seed);
   }
   parts.train_cases = select(all, split.train);
   parts.valid_cases = select(all, split.valid);
