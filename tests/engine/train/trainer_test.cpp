@@ -223,6 +223,23 @@ TEST(TrainerTest, NanLossNamesThePositionsAndSparesTheCheckpoint) {
   }
 }
 
+TEST(TrainerTest, TrainsAndResumesInEveryPrecision) {
+  const MemoryDataset data(70);
+  for (const char* precision : {"fp32", "bf16", "fp16"}) {
+    const auto config = parse_train("[train]\nepochs = 6\nbatch_size = 10\nprecision = \"" +
+                                    std::string(precision) + "\"\n[train.optimizer]\nlr = 0.02");
+    const TemporaryFolder folder;
+    const auto straight = train(data, config, quiet());
+    EXPECT_LT(find_metric(straight.result.history.back().values, "train_loss"), 0.69) << precision;
+    auto options = quiet(folder.path());
+    options.stop = [](std::int64_t step) { return step == 12; };
+    train(data, config, options);
+    options = quiet(folder.path());
+    options.resume = true;
+    EXPECT_EQ(train(data, config, options).hash, straight.hash) << precision;
+  }
+}
+
 TEST(TrainerTest, UnknownTargetsDoNotStopIt) {
   MemoryDataset data(70, 3);
   for (std::int64_t i = 0; i < 70; i += 3) data.cases[i].target[1] = NAN;
