@@ -53,13 +53,13 @@ TORCH_MODULE(ConvNorm);
 struct SqueezeExcitationImpl : nn::Module {
   SqueezeExcitationImpl(std::int64_t channels, std::int64_t squeezed)
       : fc1(conv_options(channels, squeezed, 1).bias(true), nullptr, Activation::kSilu),
-        fc2(conv_options(squeezed, channels, 1).bias(true)) {
+        fc2(conv_options(squeezed, channels, 1).bias(true), nullptr, Activation::kSigmoid) {
     register_module("fc1", fc1);
     register_module("fc2", fc2);
   }
   at::Tensor forward(const at::Tensor& x) {
     const at::Tensor mean = mean_by_image(x, x.scalar_type()).unsqueeze(-1).unsqueeze(-1);
-    return x * fc2->forward(fc1->forward(mean)).sigmoid_();
+    return x * fc2->forward(fc1->forward(mean));
   }
   Conv fc1, fc2;
 };

@@ -1,6 +1,7 @@
 #include "models/image/layers.h"
 
 #include "models/image/prepared_conv.h"
+#include "models/image/scale_shift_relu.h"
 
 namespace salus::models {
 
@@ -23,6 +24,8 @@ at::Tensor activate(at::Tensor x, Activation activation) {
       return x.relu_();
     case Activation::kSilu:
       return at::GradMode::is_enabled() ? at::silu(x) : at::silu_(x);
+    case Activation::kSigmoid:
+      return x.sigmoid_();
   }
   return x;
 }
@@ -49,15 +52,15 @@ void ConvImpl::prepare(at::ScalarType dtype) {
 NormReluImpl::NormReluImpl(std::int64_t channels) : nn::BatchNorm2dImpl(channels) {}
 
 at::Tensor NormReluImpl::forward(const at::Tensor& x) {
-  if (scale_.defined()) return at::addcmul(shift_, x, scale_).relu_();
+  if (scale_.defined()) return scale_shift_relu(x, scale_, shift_);
   return nn::BatchNorm2dImpl::forward(x).relu_();
 }
 
-void NormReluImpl::prepare(at::ScalarType dtype) {
+void NormReluImpl::prepare(at::ScalarType) {
   at::NoGradGuard no_grad;
   const FoldedNorm folded = fold(*this);
-  scale_ = folded.scale.to(dtype).view({1, -1, 1, 1});
-  shift_ = folded.shift.to(dtype).view({1, -1, 1, 1});
+  scale_ = folded.scale.to(at::kFloat);
+  shift_ = folded.shift.to(at::kFloat);
 }
 
 at::Tensor linear_by_row(nn::Linear& linear, const at::Tensor& x) {

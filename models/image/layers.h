@@ -7,7 +7,7 @@
 
 namespace salus::models {
 
-enum class Activation { kNone, kRelu, kSilu };
+enum class Activation { kNone, kRelu, kSilu, kSigmoid };
 
 /// Options of a k x k convolution without bias whose padding keeps the size at stride 1.
 torch::nn::Conv2dOptions conv_options(std::int64_t in, std::int64_t out, std::int64_t kernel,
@@ -48,7 +48,7 @@ class NormReluImpl : public torch::nn::BatchNorm2dImpl {
   void prepare(at::ScalarType dtype);
 
  private:
-  at::Tensor scale_, shift_;  // [1, C, 1, 1] when prepared
+  at::Tensor scale_, shift_;  // float32 [C] when prepared
 };
 TORCH_MODULE(NormRelu);
 

@@ -37,6 +37,8 @@ const char* onednn_name(Activation activation) {
       return "relu";
     case Activation::kSilu:
       return "swish";
+    case Activation::kSigmoid:
+      return "sigmoid";
     case Activation::kNone:
       break;
   }
