@@ -60,9 +60,9 @@ inline constexpr int kBlockTerms = 16;
 /// Source rows whose loads are in flight together: 64 bytes a thread. Loads of single elements and
 /// windows with much arithmetic go row by row, they would take too many registers.
 template <class T, WindowOp op, bool kWhole>
-inline constexpr int kRowsAhead = !kWhole || op == WindowOp::kSigmoid ? 1
-                                  : sizeof(T) == 4                    ? 2
-                                                                      : 4;
+inline constexpr int kRowsAhead = !kWhole || op == WindowOp::kSigmoid || op == WindowOp::kTable ? 1
+                                  : sizeof(T) != 2                                              ? 2
+                                                                                                : 4;
 
 inline LaunchShape image_preprocess_shape(const DeviceBatch& batch) {
   return {.grid = {static_cast<unsigned>(batch.tiles)}, .block = {kThreads}};
@@ -126,6 +126,23 @@ struct Line {
     return out;
   }
 
+  /// Adds kRows source rows from `y` on; their loads are in flight together.
+  template <WindowOp op, bool kPadding, bool kWhole, int kRows>
+  __device__ __forceinline__ void add_group(const WindowConstants<Scalar>& k, int& y,
+                                            const float*& weight, float (&sum)[kPerThread]) {
+    Elements<T> stored[kRows];
+    SALUS_UNROLL for (int r = 0; r < kRows; ++r) stored[r] = load<kWhole>(y + r);
+    SALUS_UNROLL for (int r = 0; r < kRows; ++r) {
+      const float w = weight[r];
+      SALUS_UNROLL for (int i = 0; i < kPerThread; ++i) {
+        value[i] = windowed < Scalar, op, kPadding, sizeof(T) == 4 > (k, stored[r].get(i));
+        sum[i] = fmaf(w, value[i], sum[i]);
+      }
+    }
+    y += kRows;
+    weight += kRows;
+  }
+
   /// Weighted sum of source rows [y, end), at most kBlockTerms, onto `sum`.
   template <WindowOp op, bool kPadding, bool kWhole>
   __device__ __forceinline__ void add_rows_as(int y, int end, const float* weight,
@@ -137,18 +154,12 @@ struct Line {
       ++y;
       ++weight;
     }
-    for (; y < end; y += kAhead, weight += kAhead) {
-      Elements<T> stored[kAhead];
-      SALUS_UNROLL for (int r = 0; r < kAhead; ++r) {
-        if (y + r < end) stored[r] = load<kWhole>(y + r);
-      }
-      SALUS_UNROLL for (int r = 0; r < kAhead; ++r) {
-        if (y + r >= end) continue;
-        SALUS_UNROLL for (int i = 0; i < kPerThread; ++i) {
-          value[i] = windowed < Scalar, op, kPadding, sizeof(T) == 4 > (k, stored[r].get(i));
-          sum[i] = fmaf(weight[r], value[i], sum[i]);
-        }
-      }
+    while (y + kAhead <= end) add_group<op, kPadding, kWhole, kAhead>(k, y, weight, sum);
+    if constexpr (kAhead > 2) {
+      if (y + 2 <= end) add_group<op, kPadding, kWhole, 2>(k, y, weight, sum);
+    }
+    if constexpr (kAhead > 1) {
+      if (y < end) add_group<op, kPadding, kWhole, 1>(k, y, weight, sum);
     }
   }
 
@@ -190,7 +201,7 @@ struct Line {
       const int end = done + kBlockTerms < terms ? done + kBlockTerms : terms;
       add_rows(first + done, first + end, rows.weight + begin + done, sum);
       SALUS_UNROLL for (int i = 0; i < kPerThread; ++i) {
-        const int at = place(lane * kPerThread + i);
+        const int at = place(lane * kPerThread) + i;  // 32 is a multiple of kPerThread
         Total total;
         if (done > 0) total = {to[at], lost[at]};
         total.add(sum[i]);
@@ -329,9 +340,11 @@ __device__ __forceinline__ int find_image(const DeviceBatch& batch, int tile) {
   return low;
 }
 
-/// Grid: batch.tiles blocks of kThreads.
+/// Grid: batch.tiles blocks of kThreads. The minimum of two blocks a multiprocessor (32 KB of loads
+/// in flight, enough for the memory's latency) is said because ptxas, left alone, spills for a
+/// third.
 template <class Out>
-__global__ void __launch_bounds__(kThreads) image_preprocess_kernel(const DeviceBatch batch) {
+__global__ void __launch_bounds__(kThreads, 2) image_preprocess_kernel(const DeviceBatch batch) {
   SALUS_SHARED(float, lines, [kSharedFloats]);
   SALUS_SHARED(float, lost, [kSharedFloats]);
   const int index = find_image(batch, static_cast<int>(blockIdx.x));
