@@ -63,7 +63,7 @@ def run_pytest(build, names):
 
 
 def main():
-    build = pathlib.Path(sys.argv[1])
+    build = pathlib.Path(sys.argv[1]).resolve()
     names = sys.argv[2:]
     binaries = sorted((build / "tests").glob("**/*_test"))
     chosen = [b for b in binaries if any(n in b.name for n in names)]
