@@ -169,6 +169,7 @@ ImagePlan image_plan(const PreprocessImage& image, const PreprocessSpec& spec, s
   if (image.window == Window::kTable) out.table = copy_table(image, plan);
   const std::int64_t entries = image.window == Window::kTable ? image.table.size(0) : 0;
   out.window = fold_window(image, spec.pad_value, out.type != PixelType::kFloat32, entries);
+  find_whole_window(image, out.type, out.window);
   place_image(box, spec, axes, out);
   return out;
 }

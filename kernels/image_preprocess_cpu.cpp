@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include <hwy/foreach_target.h>
 // Highway's own header last: it reads HWY_TARGET.
 #include <hwy/aligned_allocator.h>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #ifndef SALUS_IMAGE_PREPROCESS_CPU_ONCE

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <tuple>
+#include <utility>
 
 #include "kernels/image_preprocess_plan_build.h"
 
@@ -175,6 +175,20 @@ Affine window_affine(const PreprocessImage& image) {
   }
 }
 
+/// Smallest and largest value of a type of integers.
+std::pair<double, double> stored_range(PixelType type) {
+  switch (type) {
+    case PixelType::kUint8:
+      return {0, 255};
+    case PixelType::kInt8:
+      return {-128, 127};
+    case PixelType::kUint16:
+      return {0, 65535};
+    default:
+      return {-32768, 32767};
+  }
+}
+
 /// kLinear with width 1: 0 up to c - 0.5, 1 above. The origin is the last value that gives 0.
 void fold_step(const PreprocessImage& image, bool integers, WindowParams& out) {
   const double threshold = image.center - 0.5;
@@ -261,6 +275,29 @@ WindowParams fold_window(const PreprocessImage& image, double pad_value, bool in
   }
   if (image.invert) fold_inversion(window_op(image.window), out);
   return out;
+}
+
+void find_whole_window(const PreprocessImage& image, PixelType type, WindowParams& window) {
+  window.stored_low = 1;
+  window.stored_high = 0;
+  const bool step = image.window == Window::kLinear && image.width == 1;
+  if (window_op(image.window) != WindowOp::kClamp || type == PixelType::kFloat32 ||
+      image.has_padding || image.slope == 0 || step) {
+    return;
+  }
+  const Affine affine = window_affine(image);
+  const auto stored_at = [&](double t) {
+    const double x = affine.middle + (t - affine.middle_value) / affine.gain;
+    return (x - image.intercept) / image.slope;
+  };
+  const auto [least, most] = stored_range(type);
+  double low = stored_at(0), high = stored_at(1);
+  if (low > high) std::swap(low, high);
+  if (!(low < most && high > least)) return;
+  const auto whole = [](double value) { return std::abs(value - std::round(value)) < 1e-9; };
+  if ((low > least && !whole(low)) || (high < most && !whole(high))) return;
+  window.stored_low = static_cast<std::int32_t>(std::round(std::max(low, least)));
+  window.stored_high = static_cast<std::int32_t>(std::round(std::min(high, most)));
 }
 
 std::int32_t AxisCache::find(Resize resize, std::int64_t source, std::int64_t full,

@@ -24,6 +24,11 @@ struct WindowParams {
   float padding_low;  ///< stored values in [padding_low, padding_high] become pad_value
   float padding_high;
   float pad_value;
+  /// kClamp of integers without padding: if both ends of the window are whole stored values (or
+  /// beyond what the type stores), clamp(t, 0, 1) is t of clamp(stored, stored_low, stored_high),
+  /// and a sum of such values can be taken in integers. Else stored_low > stored_high.
+  std::int32_t stored_low;
+  std::int32_t stored_high;
 };
 
 /// Filter of one axis: output o is the sum over k of weight[begin[o] + k] * source[first[o] + k],

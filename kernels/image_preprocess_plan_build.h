@@ -23,6 +23,9 @@ WindowOp window_op(Window window);
 WindowParams fold_window(const PreprocessImage& image, double pad_value, bool integers,
                          std::int64_t table_size);
 
+/// Fills in stored_low and stored_high.
+void find_whole_window(const PreprocessImage& image, PixelType type, WindowParams& window);
+
 /// Filters are shared by all images of one geometry: a batch of equal images has two.
 class AxisCache {
  public:

@@ -74,8 +74,19 @@ struct RowBlock {
   std::int64_t elements;  // of a row
   float* line;            // the output row
   float* lost;            // Kahan's compensation
+  std::int64_t ahead;     // elements to the row that is read after these
   bool first, last;       // block of this output row
 };
+
+/// Asks for the next row's part of the same columns. A row of 2,048 16-bit pixels is one page, so
+/// the hardware, which does not look beyond a page, would begin anew with each row.
+template <class T>
+HWY_INLINE void prefetch(const T* from, const RowBlock& block) {
+  constexpr std::int64_t kLine = 64 / sizeof(T);
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(4 * kLanes); i += kLine) {
+    hwy::Prefetch(from + block.ahead + i);
+  }
+}
 
 HWY_INLINE void finish_block(const RowBlock& block, std::int64_t x, V sum) {
   const D d;
@@ -90,6 +101,8 @@ HWY_INLINE void finish_block(const RowBlock& block, std::int64_t x, V sum) {
   hn::Store(after, d, block.line + x);
   hn::Store(hn::Sub(hn::Sub(after, before), term), d, block.lost + x);
 }
+
+#include "kernels/image_preprocess_boxes-inl.h"
 
 template <class T, WindowOp op, bool kPadding>
 struct RowKernel {
@@ -138,7 +151,9 @@ struct RowKernel {
       s3 = hn::MulAdd(w, hn::Load(d, from + 3 * kLanes), s3);
     }
     for (int r = 0; r < block.fresh; ++r) {
-      add(k, static_cast<const T*>(block.fresh_rows[r]) + x, hn::Set(d, *weight++), s0, s1, s2, s3);
+      const T* from = static_cast<const T*>(block.fresh_rows[r]) + x;
+      prefetch(from, block);
+      add(k, from, hn::Set(d, *weight++), s0, s1, s2, s3);
     }
     for (int r = 0; r < block.kept; ++r) {
       add_kept(k, static_cast<const T*>(block.kept_rows[r]) + x, block.keep[r] + x,
@@ -175,6 +190,9 @@ struct RowKernel {
     const Constants k(image.window, image.table);
     constexpr std::int64_t kStep = 4 * kLanes;
     std::int64_t x = 0;
+    if constexpr (op == WindowOp::kClamp && !kPadding && sizeof(T) < 4) {
+      if (is_whole_box(image.window, block)) x = BoxKernel<T>::run(image, block);
+    }
     for (; x + kStep <= block.elements; x += kStep) four(k, block, x);
     for (; x < block.elements; x += kLanes) one(k, block, x);
   }
@@ -243,6 +261,7 @@ class RowResampler {
       block.elements = elements_;
       block.line = line;
       block.lost = lost_;
+      block.ahead = terms * image_.row_stride;
       block.first = done == 0;
       block.last = done + kBlockTerms >= terms;
       const std::int32_t end = std::min(done + kBlockTerms, terms);

@@ -104,6 +104,34 @@ INSTANTIATE_TEST_SUITE_P(Tables, ImagePreprocessWindowTest,
                                                               at::kShort),
                                             ::testing::Values(Window::kTable), ::testing::Bool()));
 
+/// Whole boxes under windows whose ends are stored values, between them, or beyond the type's
+/// range.
+class ImagePreprocessWholeBoxTest
+    : public ::testing::TestWithParam<std::tuple<at::ScalarType, double, double, double>> {};
+
+TEST_P(ImagePreprocessWholeBoxTest, MatchesReference) {
+  const auto [type, slope, center, width] = GetParam();
+  for (const bool invert : {false, true}) {
+    PreprocessImage image = middle_window(random_pixels(type, {96, 340}, 5));
+    image.slope = slope;
+    image.intercept = -3;
+    image.center = center;
+    image.width = width;
+    image.invert = invert;
+    for (const auto& [height, columns] :
+         {std::pair{24, 85}, std::pair{48, 340}, std::pair{6, 34}}) {
+      expect_reference(one(image), size(height, columns));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Windows, ImagePreprocessWholeBoxTest,
+                         ::testing::Combine(::testing::Values(at::kByte, at::kChar, at::kUInt16,
+                                                              at::kShort),
+                                            ::testing::Values(1.0, -1.0, 0.5),
+                                            ::testing::Values(60.0, 60.25, 30000.0, -100.0),
+                                            ::testing::Values(100.0, 4096.0, 1e6)));
+
 /// Output types, channels and fits, normalised.
 class ImagePreprocessOutputTest
     : public ::testing::TestWithParam<std::tuple<at::ScalarType, int, int, Fit, bool>> {};
