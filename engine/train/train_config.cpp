@@ -231,8 +231,8 @@ TrainConfig read_train_config(Config& root, const Task& task, const std::string&
   config.early_stopping.patience = at_least(early, "patience", 0, 0);
   config.early_stopping.min_delta = not_negative(early, "min_delta", 0);
   if (config.keep_last && config.early_stopping.patience > 0) {
-    throw UsageError(fmt::format("{} = \"last\" and early stopping exclude each other.",
-                                 train.where("keep")));
+    throw UsageError(
+        fmt::format("{} = \"last\" and early stopping exclude each other.", train.where("keep")));
   }
   const Config checkpoints = train.table("checkpoints");
   config.checkpoints.best = at_least(checkpoints, "best", 1, 1);
