@@ -249,9 +249,9 @@ std::string Config::get_choice(const std::string& key, const std::vector<std::st
   const std::string value = get_string(key, fallback);
   if (std::find(choices.begin(), choices.end(), value) != choices.end()) return value;
   const std::string near = nearest(value, choices);
-  throw UsageError(fmt::format("{} = \"{}\" must be one of {}{}.", where(key), value,
+  throw UsageError(fmt::format("{} = \"{}\" must be one of {}{}", where(key), value,
                                fmt::join(choices, ", "),
-                               near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near)));
+                               near.empty() ? "." : fmt::format("; did you mean \"{}\"?", near)));
 }
 
 std::map<std::string, double> Config::get_numbers() const {

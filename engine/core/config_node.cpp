@@ -83,8 +83,8 @@ void Config::Node::reject_unknown() const {
     if (entry.given && !entry.asked) {
       const std::string near = nearest(key, known);
       throw UsageError(
-          fmt::format("{} is not a known key; {}.", where(key),
-                      near.empty() ? "remove it" : fmt::format("did you mean \"{}\"?", near)));
+          fmt::format("{} is not a known key; {}", where(key),
+                      near.empty() ? "remove it." : fmt::format("did you mean \"{}\"?", near)));
     }
     if (entry.table) entry.table->reject_unknown();
     for (const auto& table : entry.tables) table->reject_unknown();

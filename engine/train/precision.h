@@ -8,6 +8,10 @@
 
 namespace salus::train {
 
+/// The device of a name ("cpu", "cuda", "cuda:1"), ready for use.
+/// \throws UsageError for another name; Error saying why CUDA cannot be used.
+at::Device open_device(const std::string& name);
+
 /// Autocast on this thread while it lives (float32: off). The cache of cast weights is dropped at
 /// the end, since the optimiser then changes the weights.
 class AutocastScope {

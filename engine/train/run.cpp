@@ -16,6 +16,7 @@
 #include "engine/train/model_card.h"
 #include "engine/train/out_of_fold.h"
 #include "engine/train/parts.h"
+#include "engine/train/precision.h"
 #include "engine/train/publish.h"
 #include "engine/train/trainer.h"
 
@@ -172,7 +173,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   if (options.resume && options.fast_dev_run) {
     throw UsageError("--fast-dev-run begins anew: leave out --resume.");
   }
-  if (options.device == "cpu") keep_memory();
+  if (open_device(options.device).is_cpu()) keep_memory();
   if (options.threads > 0) at::set_num_threads(options.threads);
   const fs::path folder = fs::path(options.config_path).parent_path();
   resolve_path(config, "data.root", ".", folder);

@@ -26,8 +26,8 @@ NamedTensors trainable(Model& model, const std::vector<std::string>& prefixes) {
   for (const std::string& prefix : prefixes) {
     if (std::find(names.begin(), names.end(), prefix) != names.end()) continue;
     const std::string near = nearest(prefix, names);
-    throw UsageError(fmt::format("[train] freeze names \"{}\", which the model does not have{}.",
-                                 prefix, near.empty() ? "" : "; did you mean \"" + near + "\"?"));
+    throw UsageError(fmt::format("[train] freeze names \"{}\", which the model does not have{}",
+                                 prefix, near.empty() ? "." : "; did you mean \"" + near + "\"?"));
   }
   NamedTensors parameters;
   for (const auto& item : model.named_parameters()) {

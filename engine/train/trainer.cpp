@@ -13,7 +13,6 @@
 #include "engine/train/precision.h"
 #include "engine/train/trainer_impl.h"
 #include "engine/train/validation.h"
-#include "kernels/dispatch.h"
 
 namespace salus::train {
 namespace {
@@ -22,15 +21,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-at::Device open_device(const std::string& name) {
-  if (name.rfind("cuda", 0) == 0) {
-    if (const auto problem = kernels::cuda_problem(); !problem.empty()) throw Error(problem);
-    kernels::load_cuda();
-    at::globalContext().setBenchmarkCuDNN(true);
-  }
-  return at::Device(name);
 }
 
 /// Batches of an epoch. A last batch of one case is left out: batch normalisation has no variance.
