@@ -4,10 +4,12 @@
 #include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <string>
 
 #include "kernels/image_preprocess.h"
 #include "tests/kernels/image_preprocess_cases.h"
@@ -79,6 +81,44 @@ TEST_P(ImagePreprocessBitsTest, AnyNumberOfThreadsGivesTheSameBits) {
 INSTANTIATE_TEST_SUITE_P(Modes, ImagePreprocessBitsTest,
                          ::testing::Values(Resize::kArea, Resize::kBilinear,
                                            Resize::kBilinearAntialias, Resize::kNearest));
+
+/// The processor's best instruction set is what all other tests run.
+class ImagePreprocessTargetTest : public ::testing::TestWithParam<std::int64_t> {
+ protected:
+  static void choose(std::int64_t targets) {
+    hwy::SetSupportedTargetsForTest(targets);
+    hwy::GetChosenTarget().DeInit();
+  }
+  void TearDown() override { choose(0); }
+};
+
+TEST_P(ImagePreprocessTargetTest, EveryInstructionSetMatchesReference) {
+  if ((hwy::SupportedTargets() & GetParam()) == 0) {
+    GTEST_SKIP() << "this processor has no " << hwy::TargetName(GetParam());
+  }
+  choose(GetParam());
+  for (const at::ScalarType type : {at::kByte, at::kChar, at::kUInt16, at::kShort, at::kFloat}) {
+    for (const Window window : {Window::kLinear, Window::kSigmoid}) {
+      for (const at::ScalarType dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
+        PreprocessImage gray = middle_window(random_pixels(type, {96, 131}, 11));
+        PreprocessImage color = middle_window(random_pixels(type, {51, 67, 3}, 12));
+        gray.window = color.window = window;
+        gray.width /= 16;
+        for (const auto& [height, width] : {std::pair{24, 45}, std::pair{32, 65}}) {
+          PreprocessSpec spec = size(height, width);
+          spec.dtype = dtype;
+          EXPECT_EQ(reference::difference(image_preprocess({gray, color}, spec),
+                                          reference::image_preprocess({gray, color}, spec)),
+                    "");
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, ImagePreprocessTargetTest,
+                         ::testing::Values(HWY_SSSE3, HWY_AVX2, HWY_AVX3),
+                         [](const auto& info) { return std::string(hwy::TargetName(info.param)); });
 
 TEST(ImagePreprocessTest, AnEmptyBatchGivesAnEmptyTensor) {
   const at::Tensor out = image_preprocess({}, size(8, 9));
