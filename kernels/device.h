@@ -14,7 +14,8 @@
 //   SALUS_DYNAMIC_SHARED(float, tile);   instead of   extern __shared__ float tile[];
 //   SALUS_UNROLL for (...)               instead of   #pragma unroll;
 //   Half and BFloat16                    instead of __half and __nv_bfloat16 (same bits as ATen's).
-// PTX stands in this header alone, each wrapper with its twin in tests/support/simt/.
+// PTX stands in this header and in device_tensor.h (tensor cores, asynchronous copies) alone, each
+// wrapper with its twin in tests/support/simt/.
 //
 // Worked example, built in both ways and tested in tests/support/simt/example_simt_test.cpp. The
 // launch shape stands beside the body, so that GPU and emulator run the same grid:

@@ -9,6 +9,7 @@
 
 #include "tests/support/simt/atomics.h"
 #include "tests/support/simt/math_builtins.h"
+#include "tests/support/simt/tensor.h"
 #include "tests/support/simt/vector_types.h"
 #include "tests/support/simt/warp.h"
 

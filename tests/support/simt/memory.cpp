@@ -148,13 +148,34 @@ void Array::access(std::uintptr_t address, std::size_t bytes, Access kind) {
   traffic_.widest = std::max<std::uint64_t>(traffic_.widest, bytes);
   if (kind != Access::kWrite) ++traffic_.reads, traffic_.bytes_read += bytes;
   if (kind != Access::kRead) ++traffic_.writes, traffic_.bytes_written += bytes;
-  const Scheduler& scheduler = *Scheduler::current();
-  const Thread& thread = *scheduler.running();
-  const Stamp now{scheduler.running_id(), scheduler.epoch(), thread.seen[thread.lane()],
-                  kind == Access::kAtomic};
+  Stamp now = stamp_of_running();
+  now.atomic = kind == Access::kAtomic;
   const std::size_t first = (address - begin_) / element_bytes_;
   const std::size_t last = (address + bytes - 1 - begin_) / element_bytes_;
   for (std::size_t i = first; i <= last; ++i) check_element(i, kind, now);
+}
+
+Array::Stamp Array::stamp_of_running() const {
+  const Scheduler& scheduler = *Scheduler::current();
+  const Thread& thread = *scheduler.running();
+  return {scheduler.running_id(), scheduler.epoch(), thread.seen[thread.lane()]};
+}
+
+void Array::expect(std::uintptr_t address, std::size_t bytes) {
+  std::memset(data_ + (address - begin_), 0xff, bytes);
+  if (elements_.empty()) return;  // built without hooks
+  for (std::size_t at = 0; at < bytes; ++at) {
+    elements_[(address + at - begin_) / element_bytes_].expected = true;
+  }
+}
+
+void Array::land(std::uintptr_t address, std::size_t bytes) {
+  if (elements_.empty()) return;
+  for (std::size_t at = 0; at < bytes; ++at) {
+    Element& element = elements_[(address + at - begin_) / element_bytes_];
+    element.expected = false;
+    element.write = stamp_of_running();
+  }
 }
 
 bool Array::was_written(std::size_t index) const {
@@ -165,6 +186,13 @@ bool Array::was_written(std::size_t index) const {
 
 void Array::check_element(std::size_t index, Access kind, const Stamp& now) {
   Element& element = elements_[index];
+  if (element.expected) {
+    Scheduler& scheduler = *Scheduler::current();
+    scheduler.fail("In flight: " + scheduler.name_of(now.thread) + " touches " +
+                   describe(begin_ + index * element_bytes_) +
+                   ", to which an asynchronous copy of " + scheduler.name_of(element.write.thread) +
+                   " is on its way: a wait for its group is missing.");
+  }
   if (kind != Access::kWrite && !was_written(index)) {
     Scheduler& scheduler = *Scheduler::current();
     scheduler.fail("Uninitialised: " + scheduler.name_of(now.thread) + " reads " +

@@ -66,6 +66,12 @@ class Array {
   /// Checks bounds, initialisation and races, and counts. Fails the launch on an error.
   void access(std::uintptr_t address, std::size_t bytes, Access kind);
 
+  /// From a write that was noted until land(), an asynchronous copy is on its way to these bytes:
+  /// they hold 0xff and any access fails the launch.
+  void expect(std::uintptr_t address, std::size_t bytes);
+  /// The running thread has waited for them.
+  void land(std::uintptr_t address, std::size_t bytes);
+
  private:
   /// Which thread touched an element, and at which point of its life.
   struct Stamp {
@@ -76,11 +82,13 @@ class Array {
   };
   struct Element {
     Stamp write, read, earlier_read;
+    bool expected = false;  ///< an asynchronous copy is on its way
   };
 
   void check_element(std::size_t index, Access kind, const Stamp& now);
   void check_race(std::size_t index, const Stamp& before, const Stamp& now) const;
   bool was_written(std::size_t index) const;
+  Stamp stamp_of_running() const;
 
   std::string name_;
   std::size_t bytes_;

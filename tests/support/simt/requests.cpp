@@ -28,7 +28,9 @@ std::uint64_t quotient_up(std::uint64_t a, std::uint64_t b) { return (a + b - 1)
 void WarpRequests::note(unsigned thread, const void* place, Array& array, std::uintptr_t address,
                         std::size_t bytes) {
   const unsigned turn = turns_[{thread, place}]++;
-  requests_[{thread / 32, place, turn, &array}].emplace_back(address, bytes);
+  const auto part = static_cast<unsigned>(thread % 32 * bytes / 128);
+  const unsigned served = array.space() == Space::kShared ? part : 0;
+  requests_[{thread / 32, served, place, turn, &array}].emplace_back(address, bytes);
 }
 
 void WarpRequests::finish_block() {

@@ -12,8 +12,9 @@ namespace simt {
 class Array;
 
 /// Puts the accesses of single threads together to what a warp asks the memory for: the n-th access
-/// of each lane from one place of the code is one request. (Lanes that take a loop's turns at other
-/// times are put together wrongly: then the counts are an estimate.)
+/// of each lane from one place of the code is one request; in shared memory, one for every 128
+/// bytes (16 bytes by each of 8 lanes, as the hardware serves them). (Lanes that take a loop's
+/// turns at other times are put together wrongly: then the counts are an estimate.)
 class WarpRequests {
  public:
   void note(unsigned thread, const void* place, Array& array, std::uintptr_t address,
@@ -23,7 +24,8 @@ class WarpRequests {
   void finish_block();
 
  private:
-  using Key = std::tuple<unsigned, const void*, unsigned, Array*>;  // warp, place, turn, array
+  // warp, part of it, place, turn, array
+  using Key = std::tuple<unsigned, unsigned, const void*, unsigned, Array*>;
   using Pieces = std::vector<std::pair<std::uintptr_t, std::size_t>>;
 
   std::map<std::pair<unsigned, const void*>, unsigned> turns_;

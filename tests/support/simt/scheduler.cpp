@@ -101,6 +101,7 @@ void Scheduler::start_threads() {
     thread.at = {};
     thread.seen.fill(0);
     thread.inside_emulator = 0;
+    thread.copies = {};
     thread.fiber->start(&Scheduler::thread_main, this);
     make_ready(thread);
   }

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/simt/async_copy.h"
 #include "tests/support/simt/fiber.h"
 #include "tests/support/simt/memory.h"
 #include "tests/support/simt/requests.h"
@@ -63,6 +64,7 @@ struct Thread {
   void* payload = nullptr;
   std::array<std::uint32_t, 32> seen{};  ///< vector clock over the lanes of its warp
   int inside_emulator = 0;               ///< above 0, accesses are the emulator's own
+  AsyncCopies copies;                    ///< cp.async under way
 
   unsigned lane() const { return number % 32; }
   unsigned warp() const { return number / 32; }
