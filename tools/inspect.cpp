@@ -1,11 +1,16 @@
 #include <fmt/format.h>
 
+#include <filesystem>
+#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "engine/io/dicom.h"
+#include "engine/io/error.h"
 #include "engine/io/image.h"
+#include "engine/io/inputs.h"
 #include "engine/io/modality.h"
 #include "engine/io/npy.h"
+#include "engine/io/series.h"
 #include "tools/command.h"
 
 namespace salus::tools {
@@ -53,6 +58,13 @@ Json describe_geometry(const io::Image& image) {
 template <typename T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
+}
+
+/// How the files of a series became a volume.
+Json describe_volume(const io::Volume& volume) {
+  return {{"slices", volume.image.pixels.frames},
+          {"slice_spacing_mm", volume.slice_spacing},
+          {"files", volume.files}};
 }
 
 Json describe(const std::string& file, const io::Image& image) {
@@ -129,17 +141,31 @@ void print_text(const Json& report) {
 struct Options {
   Common common;
   std::string file, pixels;
+  std::vector<std::string> allow;
   bool identities = false;
 };
 
+/// A file, or a folder with the files of one series.
+io::Input named_input(const std::string& name) {
+  if (!std::filesystem::is_directory(name)) return {name, {name}};
+  const auto inputs = io::series_inputs(io::expand_inputs({name}, std::cin));
+  if (inputs.size() == 1) return {name, inputs[0].files};
+  throw Error(fmt::format("{} holds {} series or single files: give the folder of one series.",
+                          name, inputs.size()));
+}
+
 int inspect(const Options& options) {
   options.common.apply();
-  const auto image = io::read_image(options.file);
+  const io::Input input = named_input(options.file);
+  const io::Volume volume = io::read_input(input, io::allow_irregular(options.allow));
+  const io::Image& image = volume.image;
   const auto values = io::modality_values(image);
   auto report = describe(options.file, image);
   describe_values(values, report);
-  if (options.identities && image.format == "DICOM") describe_identities(options.file, report);
+  if (!volume.files.empty()) report["series"] = describe_volume(volume);
+  if (options.identities && image.format == "DICOM") describe_identities(input.files[0], report);
   report["warnings"] = image.warnings;
+  for (const auto& problem : volume.problems) report["warnings"].push_back(problem);
   if (!options.pixels.empty()) write_pixels(options.pixels, image, values);
   if (options.common.json) {
     fmt::print("{}\n", report.dump(2, ' ', false, Json::error_handler_t::replace));
@@ -153,11 +179,18 @@ int inspect(const Options& options) {
 
 void add_inspect(CLI::App& app, int& exit_status) {
   auto options = std::make_shared<Options>();
-  auto* command = app.add_subcommand("inspect", "Show what the engine sees in one file");
-  command->add_option("FILE", options->file, "DICOM, PNG, JPEG, TIFF, NIfTI or NPY")->required();
+  auto* command = app.add_subcommand("inspect", "Show what the engine sees in one file or series");
+  command
+      ->add_option("FILE", options->file,
+                   "DICOM, PNG, JPEG, TIFF, NIfTI or NPY; or the folder of one DICOM series")
+      ->required();
   command->add_option("--pixels", options->pixels,
                       "Write modality values [frames, H, W(, 3)] to this .npy, before VOI and "
                       "MONOCHROME1 inversion");
+  command
+      ->add_option("--allow", options->allow,
+                   "In a series: report instead of refuse missing, duplicates, uneven, tilt")
+      ->delimiter(',');
   command->add_flag("--identities", options->identities,
                     "Also show patient identity and UIDs (left out otherwise)");
   options->common.add_to(*command);

@@ -21,8 +21,8 @@ using Json = nlohmann::ordered_json;
 struct Options {
   Common common;
   std::string bundle, format = "jsonl", embeddings;
-  std::vector<std::string> inputs;
-  bool force = false;
+  std::vector<std::string> inputs, allow;
+  bool force = false, series = false;
 };
 
 /// Key of a label's score in the output: regression has values, the others probabilities.
@@ -41,6 +41,7 @@ void print_json(const Task& task, const infer::Prediction& prediction) {
     line["decisions"][task.labels[i]] = decision < 0 ? Json(nullptr) : Json(decision == 1);
   }
   line["frames"] = prediction.frames;
+  if (!prediction.files.empty()) line["files"] = prediction.files;
   if (!prediction.flags.empty()) line["flags"] = prediction.flags;
   line["time_ms"] = std::round(prediction.milliseconds * 1000) / 1000;
   fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
@@ -93,7 +94,8 @@ int predict(const Options& options) {
   Registry zoo;
   register_zoo(zoo);
   const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
-  const auto paths = io::expand_inputs(options.inputs, std::cin);
+  const auto files = io::expand_inputs(options.inputs, std::cin);
+  const auto inputs = options.series ? io::series_inputs(files) : io::file_inputs(files);
   const auto& task = session.bundle().task;
   const bool csv = options.format == "csv";
   if (csv) print_csv_header(task);
@@ -107,12 +109,13 @@ int predict(const Options& options) {
   handlers.skipped = [](const std::string&, const std::string& reason) {
     fmt::print(stderr, "skipped: {}\n", reason);
   };
-  const infer::ScoreOptions how{!options.embeddings.empty(), options.common.threads, options.force};
-  const auto skipped = infer::score_files(session, paths, how, handlers);
+  const infer::ScoreOptions how{!options.embeddings.empty(), options.common.threads, options.force,
+                                io::allow_irregular(options.allow)};
+  const auto skipped = infer::score_files(session, inputs, how, handlers);
   embeddings.write();
   if (skipped == 0) return kDone;
-  fmt::print(stderr, "{} of {} files were skipped.\n", skipped, paths.size());
-  return skipped == paths.size() ? kFailed : kSomeSkipped;
+  fmt::print(stderr, "{} of {} inputs were skipped.\n", skipped, inputs.size());
+  return skipped == inputs.size() ? kFailed : kSomeSkipped;
 }
 
 }  // namespace
@@ -130,6 +133,13 @@ void add_predict(CLI::App& app, int& exit_status) {
       ->capture_default_str();
   command->add_option("--embeddings", options->embeddings,
                       "Write penultimate features [N, E] to this .npy, ids to OUT.ids.txt");
+  command->add_flag(
+      "--series", options->series,
+      "Score each DICOM series as one volume; the bundle's transform says which slices");
+  command
+      ->add_option("--allow", options->allow,
+                   "With --series: flag instead of refuse missing, duplicates, uneven, tilt")
+      ->delimiter(',');
   command->add_flag("--force", options->force,
                     "Score images that the bundle does not accept, and flag them");
   options->common.add_to(*command);

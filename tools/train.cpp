@@ -50,14 +50,18 @@ int train(Options& options) {
   } else if (result.finished) {
     fmt::print("{}\n", result.bundle);
   }
-  return kDone;
+  // As a shell reports a process that the signal ended: a scheduler then knows that it is not done.
+  return result.finished ? kDone : 128 + result.signal;
 }
 
 }  // namespace
 
 void add_train(CLI::App& app, int& exit_status) {
   auto options = std::make_shared<Options>();
-  auto* command = app.add_subcommand("train", "Train a model; prints the path of the bundle");
+  auto* command = app.add_subcommand("train",
+                                     "Train a model; prints the path of the bundle. SIGTERM and "
+                                     "SIGINT save a checkpoint and end the "
+                                     "run with status 143 or 130; --resume goes on");
   command->add_option("CONFIG", options->config, "TOML file")->required();
   command->add_option("KEY=VALUE", options->overrides,
                       "Overrides of the configuration, as in train.epochs=3");

@@ -6,12 +6,16 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <mutex>
+#include <sstream>
 
 #include "engine/data/thread_pool.h"
 #include "engine/io/error.h"
+#include "engine/io/inputs.h"
 #include "engine/io/npy.h"
+#include "engine/io/volume.h"
 
 namespace salus::data {
 namespace {
@@ -32,6 +36,13 @@ io::Image npz_image(const io::NpyArray& array, std::int64_t index) {
   pixels.bytes = std::make_shared<std::vector<std::byte>>(begin, begin + bytes);
   image.gray.resize(1);
   return image;
+}
+
+/// The image at `path`; a folder holds the slices of one series.
+io::Image read_file_or_series(const std::string& path) {
+  if (!std::filesystem::is_directory(path)) return io::read_image(path);
+  std::istringstream no_list;
+  return io::read_series(io::expand_inputs({path}, no_list)).image;
 }
 
 void check_npz_array(const io::NpyArray& array, const std::string& path) {
@@ -99,7 +110,7 @@ struct ImageDataset::Impl {
 
   io::Image read(std::int64_t i) const {
     const auto& item = cases[i];
-    if (item.index < 0) return io::read_image(item.path);
+    if (item.index < 0) return read_file_or_series(item.path);
     return npz_image(stacks.at(item.path), item.index);
   }
 

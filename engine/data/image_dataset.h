@@ -23,7 +23,7 @@ struct ImageCase {
 ///   [data]
 ///   root = "DIR"              # paths below are relative to it; itself relative to the config file
 ///   manifest = "labels.csv"   # CSV or Parquet with a header
-///   file = "file"             # column of the path ("file")
+///   file = "file"             # column of the path ("file"); a folder is one DICOM series
 ///   label = "contrast"        # column; or labels = ["a", "b"]; empty cell = not known
 ///   patient = "patient_id"    # column ("patient_id" if there is one)
 ///   subgroups = ["view"]      # columns

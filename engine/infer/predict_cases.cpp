@@ -75,4 +75,25 @@ ScoredCases predict_cases(const Session& session, const data::ImageDataset& data
   return out;
 }
 
+void refuse_unaccepted(const Acceptance& accepts, const data::ImageDataset& dataset, int threads) {
+  constexpr std::size_t kShown = 20;
+  if (!accepts.refuse) return;
+  std::vector<std::string> reasons(dataset.size());
+  data::ThreadPool pool(threads);
+  pool.for_each(dataset.size(), [&](std::int64_t i) {
+    const auto mismatches = accepts.mismatches(dataset.image(i));
+    if (mismatches.empty()) return;
+    reasons[i] = fmt::format("{}: {}", dataset.info(i).id, fmt::join(mismatches, " "));
+  });
+  std::erase(reasons, "");
+  if (reasons.empty()) return;
+  const auto count = reasons.size();
+  reasons.resize(std::min(count, kShown));
+  throw Error(
+      fmt::format("{} of {} images do not fit [accept], so that the bundle would refuse them. "
+                  "Mend [accept] or leave them out:\n  {}{}",
+                  count, dataset.size(), fmt::join(reasons, "\n  "),
+                  count > kShown ? fmt::format("\n  and {} more", count - kShown) : ""));
+}
+
 }  // namespace salus::infer

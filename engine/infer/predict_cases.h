@@ -23,4 +23,8 @@ struct ScoredCases {
 ScoredCases predict_cases(const Session& session, const data::ImageDataset& dataset, int threads,
                           const std::function<void(std::int64_t, std::int64_t)>& progress = {});
 
+/// For before a training run, so that it does not fail at its end.
+/// \throws Error listing the cases (20 at most) that a bundle with `accepts` would refuse, and why.
+void refuse_unaccepted(const Acceptance& accepts, const data::ImageDataset& dataset, int threads);
+
 }  // namespace salus::infer

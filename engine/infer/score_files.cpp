@@ -19,10 +19,10 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-/// One file of a group: an image, or why there is none.
+/// One input of a group: an image, or why there is none.
 struct Read {
   std::string id;
-  io::Image image;
+  io::Volume volume;
   std::string failure;
   double milliseconds = 0;
 };
@@ -30,27 +30,35 @@ struct Read {
 using Group = std::vector<Read>;
 
 void check_fit(const Session& session, bool force, Read& read) {
-  const auto mismatches = session.bundle().accepts.mismatches(read.image);
+  const auto mismatches = session.bundle().accepts.mismatches(read.volume.image);
   if (mismatches.empty() || force || !session.bundle().accepts.refuse) return;
   read.failure = fmt::format("{}: {}", read.id, fmt::join(mismatches, " "));
 }
 
-Group read_group(const Session& session, const std::vector<std::string>& paths, std::size_t begin,
-                 std::size_t end, bool force, data::ThreadPool& pool) {
+Group read_group(const Session& session, const std::vector<io::Input>& inputs, std::size_t begin,
+                 std::size_t end, const ScoreOptions& options, data::ThreadPool& pool) {
   Group group(end - begin);
   pool.for_each(static_cast<std::int64_t>(group.size()), [&](std::int64_t i) {
     const auto start = Clock::now();
     auto& read = group[i];
-    read.id = paths[begin + i];
+    const io::Input& input = inputs[begin + i];
+    read.id = input.id;
     try {
-      read.image = io::read_image(read.id);
-      check_fit(session, force, read);
+      read.volume = io::read_input(input, options.volume);
+      check_fit(session, options.force, read);
     } catch (const std::exception& error) {
       read.failure = error.what();
     }
     read.milliseconds = milliseconds_since(start);
   });
   return group;
+}
+
+/// What a series adds to what is said of it.
+void tell_of_series(const io::Volume& volume, Prediction& prediction) {
+  if (volume.files.empty()) return;
+  for (const auto frame : prediction.frames) prediction.files.push_back(volume.files.at(frame));
+  prediction.flags.insert(prediction.flags.end(), volume.problems.begin(), volume.problems.end());
 }
 
 /// Scores the readable images of a group together; if that fails, one by one, to find the one.
@@ -61,7 +69,7 @@ void score_group(const Session& session, Group& group, const ScoreOptions& optio
   std::vector<std::size_t> positions;
   for (std::size_t i = 0; i < group.size(); ++i) {
     if (!group[i].failure.empty()) continue;
-    images.push_back(group[i].image);
+    images.push_back(group[i].volume.image);
     ids.push_back(group[i].id);
     positions.push_back(i);
   }
@@ -84,21 +92,24 @@ void score_group(const Session& session, Group& group, const ScoreOptions& optio
 
 }  // namespace
 
-std::size_t score_files(const Session& session, const std::vector<std::string>& paths,
+std::size_t score_files(const Session& session, const std::vector<io::Input>& inputs,
                         const ScoreOptions& options, const ScoreHandlers& handlers) {
+  // A series fills a micro-batch by itself, and two in memory are enough.
+  const bool series = std::any_of(inputs.begin(), inputs.end(),
+                                  [](const io::Input& input) { return input.files.size() > 1; });
   const auto size =
-      static_cast<std::size_t>(std::max<std::int64_t>(1, session.bundle().micro_batch));
+      series ? 1
+             : static_cast<std::size_t>(std::max<std::int64_t>(1, session.bundle().micro_batch));
   data::ThreadPool pool(options.threads);
   const auto read_at = [&](std::size_t begin) {
-    return read_group(session, paths, begin, std::min(paths.size(), begin + size), options.force,
-                      pool);
+    return read_group(session, inputs, begin, std::min(inputs.size(), begin + size), options, pool);
   };
   std::size_t skipped = 0;
   std::future<Group> next;
-  if (!paths.empty()) next = std::async(std::launch::async, read_at, 0);
-  for (std::size_t begin = 0; begin < paths.size(); begin += size) {
+  if (!inputs.empty()) next = std::async(std::launch::async, read_at, 0);
+  for (std::size_t begin = 0; begin < inputs.size(); begin += size) {
     auto group = next.get();
-    if (begin + size < paths.size()) next = std::async(std::launch::async, read_at, begin + size);
+    if (begin + size < inputs.size()) next = std::async(std::launch::async, read_at, begin + size);
     std::vector<Prediction> predictions;
     score_group(session, group, options, predictions);
     for (std::size_t i = 0; i < group.size(); ++i) {
@@ -108,6 +119,7 @@ std::size_t score_files(const Session& session, const std::vector<std::string>& 
         continue;
       }
       predictions[i].milliseconds += group[i].milliseconds;
+      tell_of_series(group[i].volume, predictions[i]);
       handlers.scored(predictions[i]);
     }
   }

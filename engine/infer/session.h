@@ -15,6 +15,7 @@ namespace salus::infer {
 struct Prediction {
   std::string id;
   std::vector<std::int64_t> frames;   ///< frames that were scored
+  std::vector<std::string> files;     ///< of a series: the file of each scored slice
   std::vector<double> probabilities;  ///< calibrated, one per label (regression: values)
   std::vector<int> decisions;         ///< one per label: 1 positive, 0 negative at the label's
                                       ///< default operating point, -1 if it has none

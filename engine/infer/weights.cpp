@@ -11,7 +11,7 @@
 namespace salus::infer {
 namespace {
 
-constexpr std::array<std::pair<const char*, at::ScalarType>, 9> kTypes{{
+constexpr std::array<std::pair<const char*, at::ScalarType>, 10> kTypes{{
     {"F64", at::kDouble},
     {"F32", at::kFloat},
     {"F16", at::kHalf},
@@ -21,6 +21,7 @@ constexpr std::array<std::pair<const char*, at::ScalarType>, 9> kTypes{{
     {"I16", at::kShort},
     {"I8", at::kChar},
     {"U8", at::kByte},
+    {"BOOL", at::kBool},
 }};
 
 bool is_counter(const std::string& name) { return name.ends_with("num_batches_tracked"); }

@@ -159,17 +159,17 @@ class StepChecker {
     const std::string between =
         fmt::format("between '{}' and '{}'", series_.paths[a.file], series_.paths[b.file]);
     if (step <= tolerance) {
-      report(options_.allow_duplicates, "allow_duplicates",
+      report(options_.allow_duplicates, "duplicates",
              fmt::format("Two slices lie at {:.4g} mm, {}.", a.position, between));
       return;
     }
     const double multiple = std::round(step / spacing);
     if (multiple >= 2 && std::abs(step - multiple * spacing) <= multiple * tolerance) {
-      report(options_.allow_missing, "allow_missing",
+      report(options_.allow_missing, "missing",
              fmt::format("{} slices are missing {}: the step is {:.4g} mm, usually {:.4g} mm.",
                          multiple - 1, between, step, spacing));
     } else if (std::abs(step - spacing) > tolerance) {
-      report(options_.allow_uneven, "allow_uneven",
+      report(options_.allow_uneven, "uneven",
              fmt::format("The step {} is {:.4g} mm, usually {:.4g} mm.", between, step, spacing));
     }
     check_tilt(a, b, step, tolerance, between);
@@ -183,14 +183,14 @@ class StepChecker {
     const double across =
         std::hypot(dot(shift, a.geometry.row_cosine), dot(shift, a.geometry.column_cosine));
     if (across <= tolerance) return;
-    report(options_.allow_tilt, "allow_tilt",
+    report(options_.allow_tilt, "tilt",
            fmt::format("The slices shift by {:.4g} mm within their plane over {:.4g} mm {}: the "
                        "gantry was tilted.",
                        across, step, between));
   }
 
-  void report(bool allowed, const char* option, const std::string& sentence) {
-    if (!allowed) throw Error(fmt::format("{} Set {} to read it anyway.", sentence, option));
+  void report(bool allowed, const char* name, const std::string& sentence) {
+    if (!allowed) throw Error(fmt::format("{} Allow '{}' to read it anyway.", sentence, name));
     volume_.problems.push_back(sentence);
   }
 

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/infer/weights.h"
 #include "engine/io/error.h"
-#include "engine/train/arrays.h"
 #include "engine/train/crc32c.h"
 
 namespace salus::train {
@@ -94,7 +94,7 @@ std::string checksum(const io::NamedArrays& arrays, const std::string& state) {
 
 io::NamedArrays to_arrays(const std::map<std::string, at::Tensor>& tensors) {
   io::NamedArrays arrays;
-  for (const auto& [name, tensor] : tensors) arrays[name] = to_array(tensor);
+  for (const auto& [name, tensor] : tensors) arrays[name] = infer::to_array(tensor, name);
   return arrays;
 }
 
@@ -126,7 +126,7 @@ std::map<std::string, at::Tensor> read_checked(const std::string& path, std::str
                     path));
   }
   std::map<std::string, at::Tensor> tensors;
-  for (const auto& [name, array] : arrays) tensors[name] = to_tensor(array, name);
+  for (const auto& [name, array] : arrays) tensors[name] = infer::to_tensor(array, name);
   return tensors;
 }
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "engine/train/arrays.h"
+#include "engine/train/state.h"
 
 namespace salus::train {
 

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "engine/infer/weights.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
-#include "engine/train/arrays.h"
 #include "engine/train/environment.h"
 #include "engine/train/memory.h"
 #include "engine/train/model_card.h"
@@ -18,6 +18,7 @@
 #include "engine/train/parts.h"
 #include "engine/train/precision.h"
 #include "engine/train/publish.h"
+#include "engine/train/state.h"
 #include "engine/train/trainer.h"
 
 namespace salus::train {
@@ -129,9 +130,9 @@ std::shared_ptr<Model> make_model(const Plan& plan, const Registry& registry, co
   torch::manual_seed(plan.train.seed);
   auto model = registry.make(plan.model);
   if (!plan.train.init_weights.empty()) {
-    const auto left_out = load_initial_weights(*model, plan.train.init_weights);
-    say(fmt::format("Initial weights from {}; newly drawn: {}.", plan.train.init_weights,
-                    left_out.empty() ? "none" : fmt::format("{}", fmt::join(left_out, ", "))));
+    const infer::LoadOptions adapt{infer::FirstLayer::kSum, /*new_head=*/true};
+    say(fmt::format("Initial weights from {}.", plan.train.init_weights));
+    for (const auto& note : infer::load_weights(*model, plan.train.init_weights, adapt)) say(note);
   }
   return model;
 }
@@ -192,6 +193,10 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   const auto config_toml = config.to_toml();
   auto model = make_model(plan, registry, say);  // refuses a wrong name before a folder is made
   open_folder(result.out_dir, config_toml, options);
+  infer::refuse_unaccepted(plan.publish.accepts, *parts.valid, options.threads);
+  if (parts.test && parts.fold >= 0) {
+    infer::refuse_unaccepted(plan.publish.accepts, *parts.test, options.threads);
+  }
   cache_parts(parts, data, say);
   for (const auto& warning : duplicate_warnings(parts)) say(warning);
   io::write_text(result.out_dir + "/config.toml", config_toml);
@@ -204,6 +209,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   Trainer trainer(std::move(model), plan.task, plan.train, trainer_options);
   const FitResult fit = trainer.fit(whole(*parts.train), whole(*parts.valid));
   result.finished = fit.finished;
+  result.signal = fit.signal;
   result.best_epoch = fit.best_epoch;
   result.best_metric = fit.best_metric;
   result.weights_hash = weights_hash(fit.best_weights);

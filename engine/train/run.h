@@ -21,7 +21,8 @@ struct RunOptions {
 };
 
 struct RunResult {
-  bool finished = false;  ///< false: stopped by a signal, to be resumed
+  bool finished = false;  ///< false: stopped, to be resumed
+  int signal = 0;         ///< SIGTERM or SIGINT if that stopped it
   std::string out_dir;
   std::string bundle;  ///< path; "" if not finished
   std::int64_t best_epoch = -1;

@@ -111,6 +111,7 @@ FitResult Trainer::Impl::fit(Subset train_part, Subset valid_part) {
     bar.finish();
     explain_out_of_memory(error.what_without_backtrace());
   }
+  stop_signal = signals ? signals->received() : 0;
   signals.reset();
   logger.reset();
   return result();

@@ -35,6 +35,7 @@ struct Trainer::Impl {
   std::map<std::string, at::Tensor> best_weights;
   std::vector<std::string> obsolete;  ///< files to delete once no checkpoint names them
   bool stopped_early = false;
+  int stop_signal = 0;
 
   Impl(std::shared_ptr<Model> model, const Task& task, const TrainConfig& config,
        TrainerOptions options);

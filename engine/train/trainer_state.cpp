@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "engine/io/error.h"
-#include "engine/train/arrays.h"
+#include "engine/train/state.h"
 #include "engine/train/trainer_impl.h"
 
 namespace salus::train {
@@ -140,6 +140,7 @@ void Trainer::Impl::drop_obsolete() {
 FitResult Trainer::Impl::result() const {
   FitResult result;
   result.finished = state.finished;
+  result.signal = stop_signal;
   result.stopped_early = stopped_early;
   result.steps = state.step;
   result.history = state.history;

@@ -19,7 +19,7 @@ using Rng = std::mt19937_64;
 struct FuzzOptions {
   int runs = 300;
   std::uint64_t seed = 20240601;
-  double seconds_per_input = 10;
+  double seconds_per_input = 10;                      ///< of processor time
   std::int64_t memory_bytes = std::int64_t{1} << 30;  ///< resident, above that of the parent
   int inputs_per_child = 250;
 };

@@ -96,6 +96,7 @@ class TestReproducibility:
         process.send_signal(signal.SIGTERM)
         printed, _ = process.communicate(timeout=60)
         assert json.loads(printed)["finished"] is False, "it ended before it could be stopped"
+        assert process.returncode == 128 + signal.SIGTERM
         assert not (tmp_path / "stopped" / "bundle").exists()
         resumed = train("--json", "--resume", epochs, out="stopped")
         assert resumed.status == DONE, resumed.stderr

@@ -74,7 +74,7 @@ TEST_F(VolumeTest, KeepsTheRescaleOfEachSlice) {
 TEST_F(VolumeTest, ReportsMissingSlicesAndReadsThemWhenAsked) {
   const std::vector<DicomBuilder> slices = {slice(0, 1), slice(1, 2), slice(2, 3), slice(5, 4)};
   SALUS_EXPECT_ERROR(read(slices), AllOf(HasSubstr("2 slices are missing between"),
-                                         HasSubstr("slice3"), HasSubstr("allow_missing")));
+                                         HasSubstr("slice3"), HasSubstr("Allow 'missing'")));
   VolumeOptions options;
   options.allow_missing = true;
   const Volume volume = read(slices, options);

@@ -8,10 +8,11 @@
 #include <cmath>
 #include <fstream>
 
+#include "engine/infer/weights.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
-#include "engine/train/arrays.h"
+#include "engine/train/state.h"
 #include "tests/engine/train/train_fixture.h"
 
 namespace salus::train {
@@ -91,7 +92,7 @@ TEST(CheckpointTest, RefusesATruncatedFileAndOtherFiles) {
   bytes.resize(bytes.size() / 2);
   io::write_file(path, bytes);
   EXPECT_THROW(load_checkpoint(path), Error);
-  io::write_safetensors(path, {{"w", to_array(at::ones({2}))}});
+  io::write_safetensors(path, {{"w", infer::to_array(at::ones({2}), "w")}});
   EXPECT_THROW(load_checkpoint(path), Error);
   EXPECT_THROW(load_checkpoint(folder.file("none.safetensors")), Error);
 }
@@ -126,39 +127,12 @@ TEST(CheckpointTest, FullDiskLeavesTheLastGoodOne) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 
-TEST(ArraysTest, ChannelsLastWeightsKeepTheirMeaning) {
+TEST(StateTest, ChannelsLastWeightsKeepTheirMeaning) {
   const auto plain = at::arange(24, at::kFloat).view({2, 3, 2, 2});
   const auto last = plain.contiguous(at::MemoryFormat::ChannelsLast);
-  EXPECT_EQ(to_array(plain).bytes, to_array(last).bytes);
   EXPECT_EQ(weights_hash({{"w", plain}}), weights_hash({{"w", last}}));
   EXPECT_NE(weights_hash({{"w", plain}}), weights_hash({{"w", plain + 1}}));
   EXPECT_NE(weights_hash({{"w", plain}}), weights_hash({{"v", plain}}));
-}
-
-TEST(ArraysTest, InitialWeightsAdaptFirstLayerAndHead) {
-  const TemporaryFolder folder;
-  const auto path = folder.file("weights.safetensors");
-  TinyModel source(1000), model(1);
-  auto state = named_state(source);
-  state["conv1.weight"] = at::randn({6, 3, 3, 3});
-  save_weights(state, path);
-  const auto head = model.fc->weight.detach().clone();
-  const auto left_out = load_initial_weights(model, path);
-  EXPECT_TRUE(at::allclose(model.conv1->weight, state["conv1.weight"].sum(1, true)));
-  EXPECT_TRUE(at::equal(model.fc->weight, head));
-  EXPECT_THAT(left_out, ::testing::UnorderedElementsAre("fc.weight", "fc.bias"));
-}
-
-TEST(ArraysTest, InitialWeightsOfAnotherArchitectureAreRefused) {
-  const TemporaryFolder folder;
-  const auto path = folder.file("weights.safetensors");
-  TinyModel model;
-  save_weights({{"conv1.weight", at::ones({6, 1, 3, 3})}}, path);
-  EXPECT_THROW(load_initial_weights(model, path), Error);
-  auto state = named_state(model);
-  state["conv1.weight"] = at::ones({6, 1, 5, 5});
-  save_weights(state, path);
-  EXPECT_THROW(load_initial_weights(model, path), Error);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "engine/infer/session.h"
+#include "engine/infer/weights.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
 #include "engine/io/npy.h"
@@ -114,6 +115,25 @@ TEST_F(RunTest, WritesEverythingThatTellsOfTheRun) {
   EXPECT_EQ(environment.at("data_sha256").get<std::string>().size(), 64u);
   const auto metrics = nlohmann::json::parse(io::read_text(folder.file("out/bundle/metrics.json")));
   EXPECT_TRUE(metrics.at("validation").contains("overall"));
+}
+
+TEST_F(RunTest, StartsFromGivenWeightsAndSaysWhatWasNew) {
+  TinyModel source(3);
+  infer::Weights weights = infer::state_dict(source);
+  weights["conv1.weight"] = at::randn({6, 3, 3, 3});
+  save_weights(weights, folder.file("start.safetensors"));
+  run({}, {"train.init_weights=" + folder.file("start.safetensors"), "train.epochs=1",
+           "train.optimizer.lr=1e-12", "train.ema.decay=0"});
+  EXPECT_THAT(said, AllOf(HasSubstr("3 to 1 input channels"), HasSubstr("fc.weight keeps")));
+  const auto trained = infer::load_bundle(folder.file("out/bundle")).weights.at("conv1.weight");
+  EXPECT_TRUE(at::allclose(trained, weights["conv1.weight"].sum(1, true), 0, 1e-4));
+}
+
+TEST_F(RunTest, ImagesThatTheBundleWouldRefuseStopTheRunBeforeItTrains) {
+  EXPECT_THAT(refusal({}, {"accept.bits=[12, 16]"}),
+              AllOf(HasSubstr("do not fit [accept]"), HasSubstr("case"), HasSubstr("12 stored")));
+  EXPECT_FALSE(fs::exists(folder.file("out/log.csv")));
+  EXPECT_TRUE(run({}, {"accept.bits=[12, 16]", "accept.refuse=false"}).finished);
 }
 
 TEST_F(RunTest, BundleScoresAndDecides) {

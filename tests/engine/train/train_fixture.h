@@ -49,6 +49,8 @@ class TinyModel : public Model {
     return drop(torch::relu(bn1(conv1(batch.inputs.at("image")))).mean({2, 3}));
   }
   at::Tensor classify(const at::Tensor& features) override { return fc(features); }
+  std::string first_layer() const override { return "conv1"; }
+  std::string head() const override { return "fc"; }
 
   torch::nn::Conv2d conv1;
   torch::nn::BatchNorm2d bn1;

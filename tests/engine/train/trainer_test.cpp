@@ -8,7 +8,7 @@
 
 #include "engine/io/error.h"
 #include "engine/io/files.h"
-#include "engine/train/arrays.h"
+#include "engine/train/state.h"
 #include "tests/engine/train/train_fixture.h"
 
 namespace salus::train {

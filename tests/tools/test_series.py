@@ -1,0 +1,92 @@
+"""DICOM series as one input: salus predict --series, salus inspect FOLDER, training on folders."""
+
+import numpy as np
+import pytest
+
+import dicom_files
+from conftest import DONE, FAILED, WRONG_USE, assert_error
+
+
+def write_series(folder, heights, seed=1):
+    """Slices of noise at `heights` (mm) in files named in another order; returns files by height."""
+    folder.mkdir()
+    noise = np.random.default_rng(seed)
+    by_height = []
+    for number, z in enumerate(heights):
+        data = dicom_files.ct(
+            noise.integers(900, 1300, (28, 28), np.uint16), SeriesInstanceUID=f"1.2.3.{seed}",
+            SOPInstanceUID=f"1.2.3.{seed}.{number + 1}", ImagePositionPatient=["0", "0", str(z)],
+            ImageOrientationPatient=["1", "0", "0", "0", "1", "0"], PixelSpacing=["0.7", "0.7"])
+        by_height.append((z, str(dicom_files.write(data, folder / f"{9 - number}.dcm"))))
+    return [file for _, file in sorted(by_height)]
+
+
+class TestPredict:
+    def test_the_middle_slice_along_the_normal_is_scored(self, salus, ct_bundle, tmp_path):
+        slices = write_series(tmp_path / "series", [5, 0, 10, 15, 20])
+        result = salus("predict", ct_bundle, "--series", tmp_path / "series")
+        assert result.status == DONE, result.stderr
+        (line,) = result.lines
+        assert line["id"] == str(tmp_path / "series")
+        assert line["frames"] == [2] and line["files"] == [slices[2]]
+        (alone,) = salus("predict", ct_bundle, slices[2]).lines
+        assert alone["probabilities"] == line["probabilities"]
+
+    def test_series_and_single_files_stand_side_by_side(self, salus, ct_bundle, ct_files, tmp_path):
+        write_series(tmp_path / "a", [0, 1, 2], seed=1)
+        write_series(tmp_path / "b", [0, 1], seed=2)
+        single = ct_files / "0.dcm"
+        lines = salus("predict", ct_bundle, "--series", tmp_path / "b", single, tmp_path / "a").lines
+        assert [line["id"] for line in lines] == [str(tmp_path / "b"), str(single), str(tmp_path / "a")]
+        assert "files" not in lines[1]
+
+    def test_missing_slices_are_refused_or_flagged(self, salus, ct_bundle, tmp_path):
+        write_series(tmp_path / "gap", [0, 1, 2, 5])
+        refused = salus("predict", ct_bundle, "--series", tmp_path / "gap")
+        assert refused.status == FAILED and "missing" in refused.stderr
+        (line,) = salus("predict", ct_bundle, "--series", tmp_path / "gap", "--allow", "missing").lines
+        assert "missing" in line["flags"][0]
+
+    def test_an_unknown_irregularity_is_wrong_use(self, salus, ct_bundle, tmp_path):
+        write_series(tmp_path / "a", [0, 1])
+        assert_error(salus("predict", ct_bundle, "--series", tmp_path / "a", "--allow", "gaps"),
+                     WRONG_USE, "gaps", "uneven")
+
+
+class TestInspect:
+    def test_a_folder_is_shown_as_a_volume(self, salus, tmp_path):
+        slices = write_series(tmp_path / "series", [7.5, 0, 2.5, 5])
+        pixels = tmp_path / "volume.npy"
+        report = salus("inspect", tmp_path / "series", "--pixels", pixels, "--json").json
+        assert report["series"] == {"slices": 4, "slice_spacing_mm": 2.5, "files": slices}
+        volume = np.load(pixels)
+        assert volume.shape == (4, 28, 28)
+        salus("inspect", slices[1], "--pixels", tmp_path / "one.npy")
+        assert np.array_equal(volume[1], np.load(tmp_path / "one.npy")[0])
+
+    def test_a_folder_of_two_series_is_refused(self, salus, tmp_path):
+        write_series(tmp_path / "a", [0, 1], seed=1)
+        write_series(tmp_path / "a" / "b", [0, 1], seed=2)
+        assert_error(salus("inspect", tmp_path / "a"), FAILED, "2 series")
+
+
+class TestTraining:
+    def test_a_manifest_may_name_folders_of_series(self, salus, ct_files, tmp_path):
+        rows = ["file,patient_id,split,contrast"]
+        for i in range(12):
+            write_series(tmp_path / f"case{i}", [0, 1, 2], seed=i + 1)
+            rows.append(f"case{i},{i},{'valid' if i % 3 == 2 else 'train'},{i % 2}")
+        (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+        result = salus("train", ct_files / "ct.toml", "--fast-dev-run", "--out", tmp_path / "run",
+                       f"data.root={tmp_path}", "data.split.column=split", "data.subgroups=[]")
+        assert result.status == DONE, result.stderr
+
+    @pytest.mark.parametrize("heights, reason", [([0, 1, 2, 5], "missing"), ([0, 1, 1, 2], "lie at")])
+    def test_an_irregular_series_stops_it(self, salus, ct_files, tmp_path, heights, reason):
+        write_series(tmp_path / "odd", heights, seed=1)
+        write_series(tmp_path / "even", [0, 1], seed=2)
+        (tmp_path / "labels.csv").write_text(
+            "file,patient_id,split,contrast\nodd,1,train,1\neven,2,valid,0\neven,2,valid,1\n")
+        result = salus("train", ct_files / "ct.toml", "--fast-dev-run", "--out", tmp_path / "run",
+                       f"data.root={tmp_path}", "data.split.column=split", "data.subgroups=[]")
+        assert result.status == FAILED and reason in result.stderr
