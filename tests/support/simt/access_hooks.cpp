@@ -22,6 +22,15 @@ inline __attribute__((always_inline)) void note(const void* address, std::size_t
                     __builtin_return_address(0));
 }
 
+/// An access that the compiler takes to be aligned; on the GPU it faults if it is not.
+template <std::size_t bytes>
+inline __attribute__((always_inline)) void note_aligned(const void* address, simt::Access kind) {
+  if (reinterpret_cast<std::uintptr_t>(address) % bytes != 0) {
+    simt::note_misaligned(address, bytes, kind);
+  }
+  note(address, bytes, kind);
+}
+
 }  // namespace
 
 bool simt::counts_accesses() { return true; }
@@ -35,12 +44,12 @@ void __tsan_vptr_update(void**, void*) {}
 void __tsan_vptr_read(void**) {}
 
 #define SALUS_ACCESS(bytes)                                                                    \
-  void __tsan_read##bytes(void* p) { note(p, bytes, simt::Access::kRead); }                    \
-  void __tsan_write##bytes(void* p) { note(p, bytes, simt::Access::kWrite); }                  \
+  void __tsan_read##bytes(void* p) { note_aligned<bytes>(p, simt::Access::kRead); }            \
+  void __tsan_write##bytes(void* p) { note_aligned<bytes>(p, simt::Access::kWrite); }          \
   void __tsan_unaligned_read##bytes(void* p) { note(p, bytes, simt::Access::kRead); }          \
   void __tsan_unaligned_write##bytes(void* p) { note(p, bytes, simt::Access::kWrite); }        \
-  void __tsan_volatile_read##bytes(void* p) { note(p, bytes, simt::Access::kRead); }           \
-  void __tsan_volatile_write##bytes(void* p) { note(p, bytes, simt::Access::kWrite); }         \
+  void __tsan_volatile_read##bytes(void* p) { note_aligned<bytes>(p, simt::Access::kRead); }   \
+  void __tsan_volatile_write##bytes(void* p) { note_aligned<bytes>(p, simt::Access::kWrite); } \
   void __tsan_unaligned_volatile_read##bytes(void* p) { note(p, bytes, simt::Access::kRead); } \
   void __tsan_unaligned_volatile_write##bytes(void* p) { note(p, bytes, simt::Access::kWrite); }
 SALUS_ACCESS(1)

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "tests/support/simt/cuda_builtins.h"
 #include "tests/support/simt/scheduler.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -80,6 +81,7 @@ void note_access(std::uintptr_t address, std::size_t bytes, Access kind, const v
   if (thread == nullptr) return;  // the host's own
   if (kind != Access::kAtomic && thread->inside_emulator > 0) return;
   const EmulatorScope scope(thread);
+  scheduler->note_step();
   if (thread->fiber->owns(address)) return;  // registers and local memory
   if (Array* array = find_array(address); array != nullptr) {
     array->access(address, bytes, kind);
@@ -87,6 +89,13 @@ void note_access(std::uintptr_t address, std::size_t bytes, Access kind, const v
   } else if (!scheduler->in_closure(address) && !is_static(address)) {
     fail_unknown(address, bytes, kind);
   }
+}
+
+void note_misaligned(const void* address, std::size_t bytes, Access kind) {
+  const Scheduler* scheduler = Scheduler::current();
+  const Thread* thread = scheduler != nullptr ? scheduler->running() : nullptr;
+  if (thread == nullptr || thread->inside_emulator > 0) return;
+  check_aligned(address, bytes, kind == Access::kRead ? "a load" : "a store");
 }
 
 Array::Array(std::string name, std::size_t bytes, std::size_t element_bytes, Space space)

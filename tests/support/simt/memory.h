@@ -136,4 +136,7 @@ std::vector<Array*>& global_arrays();
 /// One access of a kernel body from `place` of its code, from the hooks.
 void note_access(std::uintptr_t address, std::size_t bytes, Access kind, const void* place);
 
+/// Fails the launch if the access is a kernel body's (host code may do what the processor allows).
+void note_misaligned(const void* address, std::size_t bytes, Access kind);
+
 }  // namespace simt

@@ -270,7 +270,95 @@ TEST(SimtFaultTest, MisalignedVectorLoadIsCaught) {
   EXPECT_EQ(fault(kOneBlock, copy128_kernel, in.data(), out.data(), 4), "");
   EXPECT_EQ(out[255], 2.5f);
   EXPECT_THAT(fault(kOneBlock, copy128_kernel, in.data(), out.data(), 1),
-              AllOf(HasSubstr("Misaligned"), HasSubstr("load128"), HasSubstr("'in'[")));
+              AllOf(HasSubstr("Misaligned"), HasSubstr("a load128"), HasSubstr("'in'[")));
+}
+
+__global__ void pairs_kernel(const float* in, float2* out, int offset) {
+  out[threadIdx.x] = *reinterpret_cast<const float2*>(in + offset + 2 * threadIdx.x);
+}
+
+TEST(SimtFaultTest, MisalignedReadThroughAWiderTypeIsCaught) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "UndefinedBehaviorSanitizer would stop the program";
+  const simt::Buffer<float> in("in", std::vector<float>(130, 1.5f));
+  const simt::Buffer<float2> out("out", 64);
+  EXPECT_EQ(fault(kOneBlock, pairs_kernel, in.data(), out.data(), 2), "");
+  EXPECT_EQ(out[63].y, 1.5f);
+  EXPECT_THAT(fault(kOneBlock, pairs_kernel, in.data(), out.data(), 1),
+              AllOf(HasSubstr("Misaligned"), HasSubstr("a load on 'in'["), HasSubstr("of 8")));
+}
+
+// One thread waits for what another one of its block does only after it.
+__global__ void wait_for_atomic_kernel(int* flag, bool raised) {
+  if (raised) atomicExch(flag, 1);
+  while (atomicAdd(flag, 0) == 0) {
+  }
+}
+
+__global__ void wait_for_memory_kernel(volatile int* flag) {
+  while (*flag == 0) {
+  }
+}
+
+TEST(SimtFaultTest, ThreadsThatWaitForEverAreCaught) {
+  const simt::Options options{.patience = 5000};
+  const simt::Buffer<int> flag("flag", std::vector<int>{0});
+  const auto wait = [&](bool raised) {
+    simt::launch(kOneBlock, options, wait_for_atomic_kernel, flag.data(), raised);
+  };
+  try {
+    wait(false);
+    ADD_FAILURE() << "nobody raises the flag";
+  } catch (const simt::Failure& failure) {
+    EXPECT_THAT(failure.what(), AllOf(HasSubstr("Livelock"), HasSubstr("thread (")));
+  }
+  EXPECT_NO_THROW(wait(true));
+  if (!simt::counts_accesses()) GTEST_SKIP() << "accesses are not seen under a sanitizer";
+  flag[0] = 0;
+  EXPECT_THROW(simt::launch(kOneBlock, options, wait_for_memory_kernel, flag.data()),
+               simt::Failure);
+}
+
+// A counter is read by one thread while others may still add to it.
+template <bool kBarrier>
+__global__ void early_read_kernel(int* out) {
+  SALUS_SHARED(int, count, [1]);
+  if (threadIdx.x == 0) count[0] = 0;
+  __syncthreads();
+  atomicAdd(&count[0], 1);
+  if (kBarrier) __syncthreads();
+  if (threadIdx.x == 5) out[0] = count[0];
+}
+
+TEST(SimtFaultTest, PlainReadOfAnAtomicCounterIsARace) {
+  const simt::Buffer<int> out("out", 1);
+  EXPECT_EQ(fault(kOneBlock, early_read_kernel<true>, out.data()), "");
+  EXPECT_EQ(out[0], 64);
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: races are not checked";
+  EXPECT_THAT(fault(kOneBlock, early_read_kernel<false>, out.data()),
+              AllOf(HasSubstr("Race"), HasSubstr("'count'[0]")));
+}
+
+__global__ void static_shared_kernel(float* out) {
+  SALUS_SHARED(float, first, [40 * 256]);
+  SALUS_SHARED(float, second, [9 * 256]);
+  if (threadIdx.x == 0) first[0] = second[0] = out[0] = 1;
+}
+
+__global__ void dynamic_shared_kernel(float* out) {
+  SALUS_SHARED(float, more, [256]);
+  SALUS_DYNAMIC_SHARED(float, tile);
+  if (threadIdx.x == 0) more[0] = tile[0] = out[0] = 1;
+}
+
+TEST(SimtFaultTest, MoreSharedMemoryThanAGpuHasIsRefused) {
+  const simt::Buffer<float> out("out", 1);
+  EXPECT_THAT(fault(kOneBlock, static_shared_kernel, out.data()),
+              AllOf(HasSubstr("50176 bytes of static shared memory"), HasSubstr("at most 49152")));
+  LaunchShape shape = kOneBlock;
+  shape.shared_bytes = 226 * 1024;
+  EXPECT_EQ(fault(shape, dynamic_shared_kernel, out.data()), "");
+  shape.shared_bytes += 4;
+  EXPECT_THAT(fault(shape, dynamic_shared_kernel, out.data()), HasSubstr("at most 232448"));
 }
 
 }  // namespace

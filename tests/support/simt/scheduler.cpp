@@ -80,6 +80,7 @@ void Scheduler::run_block(unsigned number) {
   block_number_ = number;
   blockIdx = position_of(number, grid_);
   epoch_ = at_barrier_ = predicates_ = 0;
+  steps_ = 0;
   for (auto& [key, array] : shared_) array->poison();
   start_threads();
   while (alive_ > 0) {
@@ -135,6 +136,7 @@ void Scheduler::resume(Thread& thread) {
 void Scheduler::suspend() { running_->fiber->suspend(); }
 
 void Scheduler::may_yield() {
+  note_step();
   if (!options_.shuffle || random_() % 4 != 0) return;
   make_ready(*running_);
   suspend();
@@ -144,6 +146,7 @@ void Scheduler::exit_running() {
   const EmulatorScope scope(running_);
   running_->state = Thread::State::kExited;
   --alive_;
+  steps_ = 0;
   if (at_barrier_ > 0) {
     const auto waiter = std::find_if(threads_.begin(), threads_.end(), [](const Thread& thread) {
       return thread.state == Thread::State::kAtBarrier;
@@ -185,6 +188,7 @@ unsigned Scheduler::barrier(const char* name, bool predicate, Line at) {
 void Scheduler::release_barrier() {
   released_predicates_ = std::exchange(predicates_, 0);
   at_barrier_ = 0;
+  steps_ = 0;
   ++epoch_;
   ++report_.barriers;
   for (Thread& thread : threads_) make_ready(thread);
@@ -240,6 +244,7 @@ void Scheduler::collective(const char* name, Combine combine, unsigned mask, voi
     lanes[lane] = &other;
   }
   if (!lanes_arrived(self)) return suspend();
+  steps_ = 0;
   if (combine != nullptr) combine(payloads, mask);
   if (orders_memory) {
     std::array<std::uint32_t, 32> joined{};
@@ -288,6 +293,12 @@ void Scheduler::fail_deadlock() const {
   }
   message.back() = '.';
   throw Failure(message);
+}
+
+void Scheduler::fail_livelock() {
+  fail("Livelock: " + name_of(running_id()) +
+       " goes on and on, and no thread of its block reaches a barrier or an end. A thread may only "
+       "wait for what others of its block do by atomics.");
 }
 
 std::string Scheduler::name_of(std::uint32_t id) const {

@@ -29,6 +29,9 @@ struct Options {
   std::uint64_t seed = 1;  ///< of the order of blocks and threads
   bool shuffle = true;     ///< false: in ascending order, which hides most faults of ordering
   bool count_transactions = false;  ///< fill Traffic::transactions; several times slower
+  /// Steps (accesses, changes of thread) of a block without a barrier, a collective or an exit,
+  /// after which its threads count as waiting for ever.
+  std::uint64_t patience = 50'000'000;
 };
 
 /// What a launch did.
@@ -121,6 +124,9 @@ class Scheduler {
     return address - closure_begin_ < closure_bytes_;
   }
   std::string name_of(std::uint32_t id) const;
+  void note_step() {
+    if (++steps_ > options_.patience) fail_livelock();
+  }
   void note_request(Array& array, std::uintptr_t address, std::size_t bytes, const void* place) {
     if (options_.count_transactions) requests_.note(running_->number, place, array, address, bytes);
   }
@@ -141,6 +147,8 @@ class Scheduler {
   void check_mask(const char* name, unsigned mask, Line at);
   bool lanes_arrived(const Thread& self) const;
   [[noreturn]] void fail_deadlock() const;
+  [[noreturn]] void fail_livelock();
+  void check_shared_bytes();
   void finish_block();
   void add_traffic(const Array& array, const Traffic& traffic);
   std::string describe(const Thread& thread) const;
@@ -164,6 +172,7 @@ class Scheduler {
   unsigned predicates_ = 0;
   unsigned released_predicates_ = 0;
   std::uint32_t epoch_ = 0;
+  std::uint64_t steps_ = 0;  ///< since something moved on
   std::map<const void*, std::unique_ptr<Array>> shared_;
   WarpRequests requests_;
   bool failed_ = false;

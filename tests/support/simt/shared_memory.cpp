@@ -4,6 +4,28 @@
 #include "tests/support/simt/scheduler.h"
 
 namespace simt {
+namespace {
+
+const char kDynamicKey = 0;
+
+}  // namespace
+
+void Scheduler::check_shared_bytes() {
+  constexpr std::size_t kMostStatic = 48 * 1024;
+  constexpr std::size_t kMost = 227 * 1024;  // of a block on H100 and B200; an A100 has 163 KB
+  std::size_t all = 0;
+  for (const auto& [key, array] : shared_) all += array->bytes();
+  const std::size_t fixed = all - (shared_.contains(&kDynamicKey) ? dynamic_bytes_ : 0);
+  if (fixed > kMostStatic) {
+    fail("The kernel has " + std::to_string(fixed) +
+         " bytes of static shared memory; CUDA allows at most " + std::to_string(kMostStatic) +
+         ".");
+  }
+  if (all > kMost) {
+    fail("A block uses " + std::to_string(all) +
+         " bytes of shared memory; a GPU gives it at most " + std::to_string(kMost) + ".");
+  }
+}
 
 void* Scheduler::shared_array(const void* key, const char* name, std::size_t element_bytes,
                               std::size_t bytes) {
@@ -11,17 +33,17 @@ void* Scheduler::shared_array(const void* key, const char* name, std::size_t ele
   if (array == nullptr) {
     array = std::make_unique<Array>(name, bytes, element_bytes, Space::kShared);
     report_.shared[name] += bytes;
+    check_shared_bytes();
   }
   return array->data();
 }
 
 void* Scheduler::dynamic_shared(const char* name, std::size_t element_bytes) {
   // One piece of memory, whatever names and types the kernel gives it.
-  static const char kKey = 0;
   if (dynamic_bytes_ == 0)
     fail(std::string("The kernel uses the dynamic shared array '") + name +
          "', but the launch gives it no bytes.");
-  return shared_array(&kKey, name, element_bytes, dynamic_bytes_);
+  return shared_array(&kDynamicKey, name, element_bytes, dynamic_bytes_);
 }
 
 Array* Scheduler::shared_containing(std::uintptr_t address) const {
