@@ -25,9 +25,6 @@ struct VitalsEvents {
   at::Tensor value;     ///< float32 [E]; NaN and infinities are outside every plausible range
 };
 
-/// The columns of VitalsGrid::counts.
-enum GridCount { kUsed, kOutsideRange, kOutsideGrid, kGridCounts };
-
 struct VitalsGrid {
   at::Tensor values;  ///< spec.dtype [N, T, D], never missing unless the fill is kNaN
   at::Tensor mask;    ///< float32 [N, T, D]: 1 where the bin has an event, 0 where not

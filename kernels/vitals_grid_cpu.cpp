@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "kernels/vitals_grid_math.h"
@@ -25,8 +26,6 @@ using DI = hn::RebindToSigned<D>;
 using V = hn::Vec<D>;
 using VI = hn::Vec<DI>;
 
-constexpr std::int32_t kNever = INT32_MIN;
-
 /// A cell that has events: its place in the scratch grid and its variable.
 struct Touched {
   std::size_t cell;
@@ -36,22 +35,16 @@ struct Touched {
 /// Working memory of one thread, for one stay at a time. Rows are padded to whole vectors.
 struct Scratch {
   explicit Scratch(const GridBatch& batch)
-      : pitch((batch.variables + 15) / 16 * 16),
-        carried(pitch),
-        fill(pitch),
-        gap(pitch),
-        last(pitch),
-        until(pitch),
-        row(pitch) {}
+      : pitch((batch.variables + 15) / 16 * 16), fill(pitch), gap(pitch) {}
 
   std::size_t pitch;
+  std::vector<std::int32_t> bin;    ///< of each event; negative: before the stay, or NaN
   std::vector<float> value;         ///< [length, pitch]
   std::vector<std::int32_t> count;  ///< [length, pitch]
   std::vector<std::int64_t> order;  ///< [length, pitch], of stays that are not in order
-  std::vector<Touched> touched;
-  std::vector<float> carried, fill;
-  std::vector<std::int32_t> gap, last, until;
-  std::vector<float> row;
+  std::vector<Touched> touched;     ///< room for one more than there are events
+  std::vector<float> fill;
+  std::vector<std::int32_t> gap;
 };
 
 struct Stay {
@@ -60,147 +53,203 @@ struct Stay {
   bool in_order;
 };
 
-Stay survey_stay(const GridBatch& batch, const GridArrays& arrays, std::int64_t stay) {
-  Stay found{arrays.offsets[stay], arrays.offsets[stay + 1], 0, true};
-  std::int32_t last = kNoSecond;
-  std::int64_t before = INT64_MIN;
-  for (std::int64_t e = found.begin; e < found.end; ++e) {
-    const std::int64_t time = load_time(batch, arrays, e);
-    const std::int64_t order = time_order(time);
-    found.in_order &= order >= before;
-    before = order;
-    if (arrays.given_length == nullptr) last = std::max(last, whole_seconds(time));
+using D64 = hn::CappedTag<double, 8>;
+using DI64 = hn::RebindToSigned<D64>;
+
+HWY_INLINE hn::Vec<D64> load_hours(const double* from) { return hn::LoadU(D64(), from); }
+HWY_INLINE hn::Vec<D64> load_hours(const float* from) {
+  return hn::PromoteTo(D64(), hn::LoadU(hn::Rebind<float, D64>(), from));
+}
+
+/// The bins of `count` times, whether they ascend, and the largest bin. whole_seconds() in float64:
+/// with 41 bits of the time the product with 3600 is exact, and so is all that follows.
+template <typename Time>
+void find_bins(const Time* times, std::int64_t count, std::int32_t step_seconds, std::int32_t* bins,
+               bool& in_order, std::int32_t& last) {
+  const D64 d;
+  const hn::Rebind<std::int32_t, D64> di;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto kept = hn::BitCast(d, hn::Set(DI64(), kTimeBits));
+  const auto step = hn::Set(d, static_cast<double>(step_seconds));
+  const auto none = hn::Set(d, -1.0);
+  const auto far = hn::Set(d, static_cast<double>(kFarSecond));
+  auto largest = none;
+  bool ascends = true;
+  HWY_ALIGN Time tail[8];
+  for (std::int64_t e = 0; e < count; e += lanes) {
+    const Time* from = times + e;
+    if (e + lanes > count) {  // what follows is another stay's, or not there
+      std::fill(tail, tail + lanes, std::numeric_limits<Time>::quiet_NaN());
+      std::copy(from, times + count, tail);
+      from = tail;
+    }
+    const auto hours = hn::And(load_hours(from), kept);
+    const auto product = hn::Mul(hn::Abs(hours), hn::Set(d, 3600.0));
+    auto second = hn::Floor(hn::Add(product, hn::Set(d, 0.5)));
+    second = hn::Min(hn::CopySign(second, hours), far);
+    const auto valid = hn::And(hn::Ge(second, hn::Zero(d)), hn::Eq(hours, hours));
+    const auto bin = hn::IfThenElse(valid, hn::Floor(hn::Div(second, step)), none);
+    largest = hn::Max(largest, bin);
+    hn::StoreU(hn::DemoteTo(di, bin), di, bins + e);
   }
-  std::int64_t length = last < 0 ? 0 : last / batch.step_seconds + 1;
-  if (arrays.given_length != nullptr) length = arrays.given_length[stay];
-  found.length =
+  for (std::int64_t e = 1; e < count; ++e) ascends &= times[e - 1] <= times[e];
+  in_order = ascends;
+  last = static_cast<std::int32_t>(hn::GetLane(hn::MaxOfLanes(d, largest)));
+}
+
+Stay survey_stay(const GridBatch& batch, const GridArrays& arrays, std::int64_t n,
+                 Scratch& scratch) {
+  Stay stay{arrays.offsets[n], arrays.offsets[n + 1], 0, true};
+  const std::int64_t count = stay.end - stay.begin;
+  scratch.bin.resize(std::max<std::size_t>(count + 8, scratch.bin.size()));
+  std::int32_t last = -1;
+  if (batch.wide_time) {
+    find_bins(static_cast<const double*>(arrays.time) + stay.begin, count, batch.step_seconds,
+              scratch.bin.data(), stay.in_order, last);
+  } else {
+    find_bins(static_cast<const float*>(arrays.time) + stay.begin, count, batch.step_seconds,
+              scratch.bin.data(), stay.in_order, last);
+  }
+  const std::int64_t length =
+      arrays.given_length != nullptr ? arrays.given_length[n] : std::int64_t{last} + 1;
+  stay.length =
       static_cast<std::int32_t>(std::clamp<std::int64_t>(length, 0, std::int64_t{batch.steps}));
-  return found;
+  return stay;
 }
 
 /// Adds the events of one stay to the scratch grid and counts them.
-template <typename Time, typename Id>
+template <bool kInOrder, typename Id>
 void gather_events(const GridBatch& batch, const GridArrays& arrays, const Stay& stay,
                    Scratch& scratch, std::int32_t* counts) {
-  const auto* times = static_cast<const Time*>(arrays.time);
-  const auto* ids = static_cast<const Id*>(arrays.variable);
+  const Id* ids = static_cast<const Id*>(arrays.variable) + stay.begin;
+  const float* values = arrays.value + stay.begin;
+  const GridColumn* columns = arrays.columns;
+  const std::int32_t* bins = scratch.bin.data();
+  float* sums = scratch.value.data();
+  std::int32_t* seen = scratch.count.data();
+  const std::size_t pitch = scratch.pitch;
   const auto variables = static_cast<std::uint32_t>(batch.variables);
-  const auto step = static_cast<std::uint32_t>(batch.step_seconds);
   const auto length = static_cast<std::uint32_t>(stay.length);
-  for (std::int64_t e = stay.begin; e < stay.end; ++e) {
+  const std::int64_t count = stay.end - stay.begin;
+  scratch.touched.resize(std::max<std::size_t>(count + 1, scratch.touched.size()));
+  Touched* touched = scratch.touched.data();
+  for (std::int64_t e = 0; e < count; ++e) {
     const auto id = static_cast<std::uint32_t>(static_cast<std::int32_t>(ids[e]));
     if (id >= variables) continue;
-    const GridColumn& column = arrays.columns[id];
-    const float value = arrays.value[e];
-    if (!is_plausible(column, value)) {
-      ++counts[3 * id + 1];
-      continue;
-    }
-    std::int64_t time;
-    if constexpr (sizeof(Time) == 8) {
-      time = times[e];
+    const GridColumn& column = columns[id];
+    const float value = values[e];
+    const auto bin = static_cast<std::uint32_t>(bins[e]);
+    const bool plausible = is_plausible(column, value);
+    const bool inside = bin < length;
+    ++counts[3 * id + (plausible ? (inside ? kUsed : kOutsideGrid) : kOutsideRange)];
+    if (!plausible || !inside) continue;
+    const std::size_t at = bin * pitch + id;
+    GridCell cell{sums[at], seen[at], 0};
+    *touched = {at, id};
+    touched += cell.count == 0;
+    if constexpr (kInOrder) {
+      cell.add(column.aggregate, value, 0);
     } else {
-      time = widen_time(times[e]);
+      cell.order = scratch.order[at];
+      cell.add(column.aggregate, value, time_order(load_time(batch, arrays, stay.begin + e)));
+      scratch.order[at] = cell.order;
     }
-    const std::int32_t second = whole_seconds(time);
-    const std::uint32_t bin = static_cast<std::uint32_t>(second) / step;
-    if (second < 0 || bin >= length) {
-      ++counts[3 * id + 2];
-      continue;
-    }
-    ++counts[3 * id];
-    const std::size_t at = bin * scratch.pitch + id;
-    if (scratch.count[at] == 0) {
-      scratch.touched.push_back({at, id});
-    }
-    GridCell cell{scratch.value[at], scratch.count[at], stay.in_order ? 0 : scratch.order[at]};
-    cell.add(column.aggregate, value, stay.in_order ? 0 : time_order(time));
-    scratch.value[at] = cell.value;
-    scratch.count[at] = cell.count;
-    if (!stay.in_order) scratch.order[at] = cell.order;
+    sums[at] = cell.value;
+    seen[at] = cell.count;
+  }
+  for (const Touched* cell = scratch.touched.data(); cell != touched; ++cell) {
+    sums[cell->cell] = cell_value(columns[cell->variable], sums[cell->cell], seen[cell->cell]);
   }
 }
 
 void gather_any(const GridBatch& batch, const GridArrays& arrays, const Stay& stay,
                 Scratch& scratch, std::int32_t* counts) {
-  const auto gather = [&](auto time, auto id) {
-    gather_events<decltype(time), decltype(id)>(batch, arrays, stay, scratch, counts);
+  const std::size_t cells = stay.length * scratch.pitch;
+  scratch.value.resize(std::max(cells, scratch.value.size()));
+  scratch.count.assign(cells, 0);
+  if (!stay.in_order) scratch.order.resize(std::max(cells, scratch.order.size()));
+  std::fill_n(counts, std::int64_t{kGridCounts} * batch.variables, 0);
+  const auto gather = [&](auto id) {
+    using Id = decltype(id);
+    stay.in_order ? gather_events<true, Id>(batch, arrays, stay, scratch, counts)
+                  : gather_events<false, Id>(batch, arrays, stay, scratch, counts);
   };
-  if (batch.wide_time) {
-    batch.wide_variable ? gather(std::int64_t{}, std::int32_t{})
-                        : gather(std::int64_t{}, std::int16_t{});
-  } else {
-    batch.wide_variable ? gather(std::int32_t{}, std::int32_t{})
-                        : gather(std::int32_t{}, std::int16_t{});
-  }
+  batch.wide_variable ? gather(std::int32_t{}) : gather(std::int16_t{});
 }
 
 /// Stores a vector where only `room` more elements belong to the stay.
 HWY_INLINE void store_within(V v, float* to, std::int64_t room) {
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
-  if (room >= lanes) return hn::StoreU(v, D(), to);
+  if (HWY_LIKELY(room >= lanes)) return hn::StoreU(v, D(), to);
   HWY_ALIGN float spill[16];
   hn::Store(v, D(), spill);
   std::memcpy(to, spill, static_cast<std::size_t>(room) * sizeof(float));
 }
 
-/// One bin of all variables: values into `values`, mask and delta likewise. Whole vectors are
-/// written as long as they stay inside of the stay's own part of the output: what they write beyond
-/// the row is overwritten by the rows that follow.
-void fill_row(const GridBatch& batch, std::int32_t bin, std::int64_t room, Scratch& scratch,
-              float* values, std::int64_t values_room, float* mask, float* delta) {
+/// The bins of the variables [first, first + lanes). Whole vectors are written as long as they stay
+/// inside of the stay's own part of the output: what they write beyond the last variable is
+/// overwritten afterwards, as the last variables come first and each bin after the one before.
+void fill_columns(const GridBatch& batch, const Scratch& scratch, std::int64_t first,
+                  std::int32_t length, std::int64_t pitch, float* values, std::int64_t values_size,
+                  float* mask, float* delta) {
   const D d;
   const DI di;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  const float* own = scratch.value.data() + bin * scratch.pitch;
-  const std::int32_t* count = scratch.count.data() + bin * scratch.pitch;
-  const VI now = hn::Set(di, bin);
+  const std::int64_t size = std::int64_t{batch.steps} * batch.variables;
+  const V fill = hn::LoadU(d, scratch.fill.data() + first);
   const V hours = hn::Set(d, batch.step_hours);
-  for (std::int64_t v = 0; v < batch.variables; v += lanes) {
-    const auto seen = hn::Gt(hn::LoadU(di, count + v), hn::Zero(di));
+  const VI gap = hn::LoadU(di, scratch.gap.data() + first);
+  VI last = hn::Zero(di);
+  VI until = hn::Set(di, INT32_MIN);
+  V carried = fill;
+  for (std::int32_t bin = 0; bin < length; ++bin) {
+    const std::size_t own = bin * scratch.pitch + first;
+    const VI now = hn::Set(di, bin);
+    const auto seen = hn::Gt(hn::LoadU(di, scratch.count.data() + own), hn::Zero(di));
     const auto seen_float = hn::RebindMask(d, seen);
-    const VI last = hn::LoadU(di, scratch.last.data() + v);
     const V since = hn::Mul(hn::ConvertTo(d, hn::Sub(now, last)), hours);
-    const V carried =
-        hn::IfThenElse(seen_float, hn::LoadU(d, own + v), hn::LoadU(d, scratch.carried.data() + v));
-    const VI until = hn::IfThenElse(seen, hn::Add(now, hn::LoadU(di, scratch.gap.data() + v)),
-                                    hn::LoadU(di, scratch.until.data() + v));
-    const auto held = hn::Not(hn::Gt(now, until));
-    const V result =
-        hn::IfThenElse(hn::RebindMask(d, held), carried, hn::LoadU(d, scratch.fill.data() + v));
-    hn::StoreU(carried, d, scratch.carried.data() + v);
-    hn::StoreU(until, di, scratch.until.data() + v);
-    hn::StoreU(hn::IfThenElse(seen, now, last), di, scratch.last.data() + v);
-    store_within(result, values + v, values_room - v);
-    store_within(hn::IfThenElse(seen_float, hn::Set(d, 1.0f), hn::Zero(d)), mask + v, room - v);
-    store_within(since, delta + v, room - v);
+    carried = hn::IfThenElse(seen_float, hn::LoadU(d, scratch.value.data() + own), carried);
+    until = hn::IfThenElse(seen, hn::Add(now, gap), until);
+    last = hn::IfThenElse(seen, now, last);
+    const auto over = hn::RebindMask(d, hn::Gt(now, until));
+    const std::int64_t at = std::int64_t{bin} * batch.variables + first;
+    const std::int64_t values_at = bin * pitch + first;
+    store_within(hn::IfThenElse(over, fill, carried), values + values_at, values_size - values_at);
+    store_within(hn::IfThenElseZero(seen_float, hn::Set(d, 1.0f)), mask + at, size - at);
+    store_within(since, delta + at, size - at);
   }
 }
 
 template <typename T>
 void fill_stay(const GridBatch& batch, const GridArrays& arrays, std::int64_t stay,
                std::int32_t length, Scratch& scratch) {
-  const std::int64_t size = std::int64_t{batch.steps} * batch.variables;
+  const std::int64_t variables = batch.variables;
+  const std::int64_t size = batch.steps * variables;
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
   T* values = static_cast<T*>(arrays.values) + stay * size;
   float* mask = arrays.mask + stay * size;
   float* delta = arrays.delta + stay * size;
-  std::fill(scratch.last.begin(), scratch.last.end(), 0);
-  std::fill(scratch.until.begin(), scratch.until.end(), kNever);
-  std::int64_t at = 0;
-  for (std::int32_t bin = 0; bin < length; ++bin, at += batch.variables) {
+  for (std::int64_t first = (variables - 1) / lanes * lanes; first >= 0; first -= lanes) {
     if constexpr (std::is_same_v<T, float>) {
-      fill_row(batch, bin, size - at, scratch, values + at, size - at, mask + at, delta + at);
-    } else {
-      float* row = scratch.row.data();
-      fill_row(batch, bin, size - at, scratch, row, static_cast<std::int64_t>(scratch.row.size()),
-               mask + at, delta + at);
-      for (std::int32_t v = 0; v < batch.variables; ++v) values[at + v] = from_float<T>(row[v]);
+      fill_columns(batch, scratch, first, length, variables, values, size, mask, delta);
+    } else {  // float32 in place of the scratch grid, which is read no more
+      const auto pitch = static_cast<std::int64_t>(scratch.pitch);
+      fill_columns(batch, scratch, first, length, pitch, scratch.value.data(),
+                   static_cast<std::int64_t>(scratch.value.size()), mask, delta);
     }
   }
-  const auto rest = static_cast<std::size_t>(size - at);
-  std::memset(static_cast<void*>(values + at), 0, rest * sizeof(T));
-  std::memset(mask + at, 0, rest * sizeof(float));
-  std::memset(delta + at, 0, rest * sizeof(float));
+  if constexpr (!std::is_same_v<T, float>) {
+    for (std::int64_t bin = 0; bin < length; ++bin) {
+      const float* row = scratch.value.data() + bin * scratch.pitch;
+      for (std::int64_t v = 0; v < variables; ++v) {
+        values[bin * variables + v] = from_float<T>(row[v]);
+      }
+    }
+  }
+  const std::int64_t done = length * variables;
+  const auto rest = static_cast<std::size_t>(size - done);
+  std::memset(static_cast<void*>(values + done), 0, rest * sizeof(T));
+  std::memset(mask + done, 0, rest * sizeof(float));
+  std::memset(delta + done, 0, rest * sizeof(float));
 }
 
 template <typename T>
@@ -212,20 +261,9 @@ void grid_stays(const GridBatch& batch, const GridArrays& arrays) {
       scratch.gap[v] = arrays.columns[v].max_gap;
     }
     for (std::int64_t n = begin; n < end; ++n) {
-      const Stay stay = survey_stay(batch, arrays, n);
+      const Stay stay = survey_stay(batch, arrays, n, scratch);
       arrays.length[n] = stay.length;
-      const std::size_t cells = stay.length * scratch.pitch;
-      scratch.value.resize(std::max(cells, scratch.value.size()));
-      scratch.count.assign(cells, 0);
-      if (!stay.in_order) scratch.order.resize(std::max(cells, scratch.order.size()));
-      scratch.touched.clear();
-      std::int32_t* counts = arrays.counts + n * batch.variables * 3;
-      std::fill_n(counts, std::int64_t{3} * batch.variables, 0);
-      gather_any(batch, arrays, stay, scratch, counts);
-      for (const Touched& touched : scratch.touched) {
-        float& value = scratch.value[touched.cell];
-        value = cell_value(arrays.columns[touched.variable], value, scratch.count[touched.cell]);
-      }
+      gather_any(batch, arrays, stay, scratch, arrays.counts + n * batch.variables * kGridCounts);
       fill_stay<T>(batch, arrays, n, stay.length, scratch);
     }
   });

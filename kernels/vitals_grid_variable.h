@@ -32,6 +32,9 @@ enum class GridFill : std::int32_t {
   kNaN,
 };
 
+/// The columns of VitalsGrid::counts.
+enum GridCount { kUsed, kOutsideRange, kOutsideGrid, kGridCounts };
+
 /// One variable of the grid; its number is its position in VitalsGridSpec::variables.
 struct GridVariable {
   Aggregate aggregate = Aggregate::kLast;
