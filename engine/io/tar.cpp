@@ -43,20 +43,19 @@ class ByteStream {
   bool read(char* out, std::int64_t size) {
     std::int64_t done = 0;
     while (done < size) {
-      const std::int64_t got =
-          gzip_ ? inflate_some(out + done, size - done) : copy_some(out + done, size - done);
+      const std::int64_t got = read_some(out + done, size - done);
       if (got == 0) break;
       done += got;
     }
     if (done < size && done > 0) fail("is truncated");
-    total_ += done;
-    if (gzip_ && total_ > kFreeBytes && total_ > kMostExpansion * file_.size()) {
-      throw Error(
-          fmt::format("{} unpacks to more than {} times its {} bytes, which no archive of "
-                      "measurements does; it is refused.",
-                      file_.path(), kMostExpansion, file_.size()));
-    }
+    count(done);
     return done == size && size > 0;
+  }
+
+  /// To the very end, where gzip's checksum is.
+  void drain() {
+    char scrap[4096];
+    while (const std::int64_t got = read_some(scrap, sizeof scrap)) count(got);
   }
 
   void skip(std::int64_t size) {
@@ -69,6 +68,19 @@ class ByteStream {
   }
 
  private:
+  void count(std::int64_t bytes) {
+    total_ += bytes;
+    if (!gzip_ || total_ <= kFreeBytes || total_ <= kMostExpansion * file_.size()) return;
+    throw Error(
+        fmt::format("{} unpacks to more than {} times its {} bytes, which no archive of "
+                    "measurements does; it is refused.",
+                    file_.path(), kMostExpansion, file_.size()));
+  }
+
+  std::int64_t read_some(char* out, std::int64_t size) {
+    return gzip_ ? inflate_some(out, size) : copy_some(out, size);
+  }
+
   bool refill() {
     const auto part = file_.read_up_to(at_, static_cast<std::int64_t>(in_.size()));
     std::copy(part.begin(), part.end(), in_.begin());
@@ -181,7 +193,10 @@ class TarReader::Impl {
       if (!any_) stream_.fail("is empty, not a tar archive");
       return false;
     }
-    if (std::all_of(header, header + kBlock, [](char c) { return c == 0; })) return false;
+    if (std::all_of(header, header + kBlock, [](char c) { return c == 0; })) {
+      stream_.drain();
+      return false;
+    }
     std::int64_t sum = 0;
     for (int i = 0; i < kBlock; ++i) {
       sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(header[i]);
