@@ -116,7 +116,7 @@ TEST(VariablesTest, UnknownKeysAreRefusedWithTheNearestKnownOne) {
   refused("[[variable]]\nname = \"HR\"\nagregate = \"mean\"\n", "agregate", "aggregate");
   refused("[[variable]]\nname = \"HR\"\nmaxgap = 3\n", "maxgap", "max_gap");
   refused("[[variables]]\nname = \"HR\"\n", "variables", "variable");
-  refused("[[variable]]\nname = \"HR\"\n[[static]]\nname = \"Age\"\ncategory = [1]\n", "category",
+  refused("[[variable]]\nname = \"HR\"\n[[static]]\nname = \"Age\"\ncategoris = [1]\n", "categoris",
           "categories");
 }
 
