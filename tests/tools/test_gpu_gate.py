@@ -13,7 +13,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COLUMNS = ("file,kernel,arch,threads,dynamic_shared,max_registers,max_shared,min_ldg128,min_stg128,"
-           "min_tensor,min_occupancy,min_wgmma").split(",")
+           "min_tensor,min_occupancy,min_wgmma,only").split(",")
 
 HEALTHY = """
 template <typename T>
@@ -128,6 +128,53 @@ def test_missing_architecture_fails(gate, capsys):
     gate.put(HEALTHY, *rows("good_kernel<float>", archs=("sm_80", "sm_100")))
     assert gate.main() == 1
     assert "one row for each of sm_80, sm_90a, sm_100" in capsys.readouterr().err
+
+
+HOPPER = """
+#include "kernels/device_hopper.h"
+template <typename T>
+__global__ void __launch_bounds__(128) group_kernel(const T* in, float* out, int n) {
+  if constexpr (salus::kernels::kHasWarpgroups<T>) {
+    SALUS_SHARED(T, tile, [128 * 64]);
+    for (int i = threadIdx.x; i < 128 * 64; i += 128) tile[i] = in[i];
+    __syncthreads();
+    float sums[8][4] = {};
+    salus::kernels::warpgroup_begin();
+    salus::kernels::warpgroup_mma<T>(sums, salus::kernels::swizzled_matrix(tile, 0),
+                                     salus::kernels::swizzled_matrix(tile + 64 * 64, 0));
+    salus::kernels::warpgroup_commit();
+    salus::kernels::warpgroup_wait<0>();
+    for (int i = 0; i < 32; ++i) out[threadIdx.x * 32 + i] = sums[i / 4][i % 4];
+  }
+}
+"""
+GROUP = "group_kernel<salus::kernels::Half>"
+
+
+def test_kernel_for_one_architecture_passes_with_its_one_row(gate, capsys, tmp_path):
+    shutil.copy(ROOT / "kernels/device_hopper.h", tmp_path / "kernels")
+    limits = {"threads": 128, "max_shared": 20000, "min_wgmma": 1, "only": "sm_90a"}
+    gate.put(HOPPER, *rows(GROUP, archs=("sm_90a",), **limits))
+    assert gate.main() == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("archs, limits, words", [
+    (("sm_90a",), {"min_wgmma": 1}, "needs one row for each of"),
+    (("sm_90a",), {"only": "sm_90a"}, "min_wgmma at least 1"),
+    (("sm_80",), {"only": "sm_90a", "min_wgmma": 1}, "it needs one row, of that architecture"),
+    (("sm_80", "sm_90a"), {"only": "sm_90a", "min_wgmma": 1}, "it needs one row"),
+    (("sm_90",), {"only": "sm_90", "min_wgmma": 1}, "one of sm_80, sm_90a, sm_100"),
+])
+def test_kernel_that_is_said_to_be_for_one_architecture_may_not_escape(gate, archs, limits, words):
+    gate.put(HEALTHY)
+    table = rows("good_kernel<float>", archs=archs, **limits)
+    assert any(words in sentence for sentence in gate.check_table(table))
+
+
+def test_kernel_for_one_architecture_without_warpgroups_fails(gate, capsys):
+    gate.put(HEALTHY, *rows("good_kernel<float>", archs=("sm_90a",), min_wgmma=1, only="sm_90a"))
+    assert gate.main() == 1
+    assert "wgmma 0, fewer than 1" in capsys.readouterr().err
 
 
 def test_missing_tool_fails(gate, monkeypatch, tmp_path):
