@@ -188,6 +188,17 @@ __device__ __forceinline__ void store128(T* to, const Pack<T, kPer128<T>>& pack)
 #endif
 }
 
+/// Reads a word that other blocks change by atomics meanwhile; orders nothing else.
+__device__ __forceinline__ unsigned load_relaxed(unsigned* from) {
+#if defined(__CUDACC__)
+  unsigned value;
+  asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(value) : "l"(from));
+  return value;
+#else
+  return atomicOr(from, 0u);
+#endif
+}
+
 /// Sum, maximum and minimum over the lanes of `mask`, which must be the whole warp or an aligned
 /// power of two of its lanes given by `width`; every lane gets the same bits.
 template <typename T>

@@ -101,11 +101,14 @@ struct SimilarityResult {
 /// Approximate scores come from products of bfloat16 (rows in int8: of int8), as fast as the device
 /// has them; a rigorous bound on their error (similarity_bound.h) decides what must be re-scored.
 ///
-/// On CUDA it runs on the current stream and does not wait for it.
+/// On CUDA it runs on the current stream and does not wait for it; products are of the rows as they
+/// are stored (float32 rows: of TF32), and fewer than overfetch * k candidates may be kept. `exact`
+/// costs at most one more pass over the rows for every 8 queries that the first pass left uncertain,
+/// and none if it left none: the device decides.
 ///
 /// \param queries  float32, float16 or bfloat16 [Q, D], on the index's device; Q >= 0.
 /// \throws c10::Error for other dtypes, shapes, devices or options, an index that was not prepared,
-///         or a filter not as above.
+///         a filter not as above, or on CUDA an index of 2^32 rows or more.
 SimilarityResult similarity_topk(const at::Tensor& queries, const SimilarityIndex& index,
                                  const SimilarityOptions& options = {},
                                  const SimilarityFilter& filter = {});

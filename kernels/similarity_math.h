@@ -75,15 +75,16 @@ SALUS_HD float cosine_score(float dot, float query_norm, float row_norm) {
 }
 SALUS_HD float l2_score(float square_distance) { return 0.0f - square_distance; }
 
+/// A constant, because nvcc lets no device function call std::numeric_limits.
+inline constexpr float kLargestScore = std::numeric_limits<float>::max();
+
 /// Whether a query or row of this norm takes part.
 SALUS_HD bool similarity_takes_part(float norm, bool cosine) {
-  return norm <= std::numeric_limits<float>::max() && (!cosine || norm >= kSmallestNorm);
+  return norm <= kLargestScore && (!cosine || norm >= kSmallestNorm);
 }
 
 /// Scores that may stand in a list: neither NaN nor -inf.
-SALUS_HD bool similarity_can_rank(float score) {
-  return score >= -std::numeric_limits<float>::max();
-}
+SALUS_HD bool similarity_can_rank(float score) { return score >= -kLargestScore; }
 
 /// The order of a list.
 SALUS_HD bool similarity_before(float score_a, std::int64_t id_a, float score_b,

@@ -1,0 +1,107 @@
+#include "tests/kernels/similarity_brute.h"
+
+// What a search moves, counted by the emulator: rows once per tile of queries, and no scores.
+namespace salus::kernels::similarity {
+namespace {
+
+class SimilarityTrafficTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: nothing is counted";
+  }
+
+  static std::uint64_t written(const simt::Report& report) {
+    std::uint64_t bytes = 0;
+    for (const auto& [name, traffic] : report.traffic) {
+      if (report.shared.find(name) == report.shared.end()) bytes += traffic.bytes_written;
+    }
+    return bytes;
+  }
+};
+
+TEST_F(SimilarityTrafficTest, RowsAreReadOncePerTileOfQueriesByWholeWords) {
+  for (const int queries : {1, 64, 70}) {
+    auto search = random_search<BFloat16>(Kind::kInnerProduct, queries, 400, 64, 10, 3);
+    search.exact = false;
+    const Found found = emulate(search);
+    const simt::Traffic rows = found.reports[1].traffic.at("rows");
+    const auto tiles = static_cast<std::uint64_t>(found.plan.first.tiles);
+    EXPECT_EQ(tiles, queries == 70 ? 2u : 1u);
+    EXPECT_EQ(rows.bytes_read, tiles * search.rows.size() * sizeof(BFloat16));
+    EXPECT_EQ(rows.reads, rows.bytes_read / 16);
+    EXPECT_EQ(rows.elements_read, search.rows.size());
+  }
+}
+
+TEST_F(SimilarityTrafficTest, NoScoreIsWrittenOnlyTheCandidatesOfEachSplit) {
+  auto search = random_search<BFloat16>(Kind::kInnerProduct, 64, 2000, 16, 10, 3);
+  search.exact = false;
+  const Found found = emulate(search);
+  const ScanPlan& plan = found.plan.first;
+  const simt::Report& scan = found.reports[1];
+  const auto lists = static_cast<std::uint64_t>(plan.splits) * 64;
+  EXPECT_LE(scan.traffic.at("lists").bytes_written, lists * plan.keep * sizeof(Key));
+  EXPECT_EQ(scan.traffic.at("counts").bytes_written, lists * sizeof(int));
+  // Beside these, thresholds: a word per query, tile of rows and cut of a list, however large N is.
+  const std::uint64_t rest = written(scan) - scan.traffic.at("lists").bytes_written -
+                             scan.traffic.at("counts").bytes_written;
+  EXPECT_EQ(rest, scan.traffic.at("thresholds").bytes_written);
+  EXPECT_LT(written(scan), 64u * 2000 * sizeof(float) / 4);
+}
+
+TEST_F(SimilarityTrafficTest, TheSecondPassReadsNoRowIfAllAreCertain) {
+  auto search = random_search<BFloat16>(Kind::kInnerProduct, 3, 400, 64, 4, 3);
+  search.candidates = 64;
+  const Found found = emulate(search);
+  ASSERT_EQ(found.reports.size(), 6u);
+  EXPECT_EQ(found.reports[4].traffic.at("rows").bytes_read, 0u);
+  EXPECT_EQ(written(found.reports[4]) + written(found.reports[5]), 0u);
+}
+
+/// Bank passes of shared memory and the fewest possible, of rows of `dim` values.
+std::pair<std::uint64_t, std::uint64_t> bank_passes(int dim) {
+  auto search = random_search<BFloat16>(Kind::kInnerProduct, 64, 256, dim, 1, 3);
+  search.mask = {0, 0, 0, 0};  // no row may be found: what is counted is the pipeline
+  search.exact = false;
+  EmulatorOptions options;
+  options.order.count_transactions = true;
+  const Found found = emulate(search, options);
+  const simt::Traffic rows = found.reports[1].traffic.at("rows");
+  EXPECT_EQ(rows.transactions, rows.fewest_transactions);
+  const simt::Traffic words = found.reports[1].traffic.at("words");
+  return {words.transactions, words.fewest_transactions};
+}
+
+TEST_F(SimilarityTrafficTest, ChunksAreFilledAndReadWithoutBankConflicts) {
+  const auto [one, fewest_one] = bank_passes(64);
+  const auto [three, fewest_three] = bank_passes(192);
+  // The same set-up of a block in both; the two chunks more cost no pass too many.
+  EXPECT_EQ(three - one, fewest_three - fewest_one);
+  EXPECT_GT(three - one, 2u * 2 * (kTileRows + 64) * kLineWords / 8);
+}
+
+TEST_F(SimilarityTrafficTest, AnIndexHasNormsToTheBitAndBoundsThatHold) {
+  const auto search = random_search<Half>(Kind::kCosine, 1, 300, 40, 1, 3);
+  const EmulatedIndex<Half> index(search);
+  for (int row = 0; row < 300; ++row) {
+    const auto x = [&](int d) { return true_value(search, row, d); };
+    const float norm = std::sqrt(similarity_dot(40, x, x));
+    ASSERT_EQ(index.norms[static_cast<std::size_t>(row)], norm);
+    ASSERT_EQ(index.multipliers[static_cast<std::size_t>(row)], 1 / norm);
+    double operand = 0, error = 0;
+    for (int d = 0; d < 40; ++d) {
+      const double rounded = to_float(from_float<BFloat16>(x(d)));
+      operand += rounded * rounded;
+      error += (x(d) - rounded) * (x(d) - rounded);
+    }
+    const SimilarityBlockBounds& bounds = index.bounds[static_cast<std::size_t>(row / 256)];
+    ASSERT_GE(bounds.product, std::sqrt(operand) / norm);
+    ASSERT_GE(bounds.rounding, std::sqrt(error) / norm);
+    ASSERT_GE(bounds.norm, norm);
+    ASSERT_GE(bounds.multiplier, 1 / norm);
+    ASSERT_LE(bounds.product, 1.01);
+  }
+}
+
+}  // namespace
+}  // namespace salus::kernels::similarity
