@@ -27,13 +27,19 @@
 // (rows in int8: their scale is multiplied into `multipliers`, P is then sum * scale of the query).
 // A row that takes no part has a = NaN, so that it never passes a comparison.
 //
-// By (1)-(3), with |x| <= |x~| + |x - x~|, V differs from what it stands for by at most
-//   e = C0 B0 + C1 B1 + L2: 3 (m + 8) u (|q| + B2)^2 + cosine: 8 u |q| + 2^-126 n (B3 + B0 + |q|
-//   B3) C0 = |q - q~| + (h + g) |q~|       B0 = largest a |x~|      B1 = largest a |x - x~| C1 =
-//   |q|                           B2 = largest |x|         B3 = largest a
-// over the rows of a block (a without the int8 scale). The L2 term holds the roundings of the
-// documented distance ((m + 2) u (|q| + |x|)^2), of squares(x) and squares(q) (m u each) and of the
-// multiplication and addition; the cosine term those of both norms' product, the division and a.
+// By (1)-(3), with |x| <= |x~| + |x - x~|, V differs from what it stands for by at most e:
+//
+//   e = C0 B0 + C1 B1 + s (|q| + B2)^2 + c |q| + 2^-126 n (B3 (1 + |q|) + B0)
+//
+//   C0 = |q - q~| + (h + g) |q~|           C1 = |q|
+//   s = 3 (m + 16) u for kL2, or else 0    c = 16 u for kCosine, or else 0
+//
+// where B0 = largest a |x~|, B1 = largest a |x - x~|, B2 = largest |x|, B3 = largest a over the
+// rows of a block (a without the int8 scale). The L2 term holds the roundings of the documented
+// distance
+// ((m + 2) u (|q| + |x|)^2), of squares(x) and squares(q) (m u each), of the multiplication and
+// addition, and of float32 arithmetic on V; the cosine term those of both norms' product, the
+// division and a, and of arithmetic on V.
 // Products of two of these small terms (all below 2^-9) are paid for by a factor of 1 + 2^-7.
 //
 // So a row with V < (what a score T stands for) - e has a score below T.
@@ -58,8 +64,8 @@ SALUS_HD float norm_above(float squares) { return sqrtf(squares) * (1 + 0x1p-10f
 struct SimilarityQueryBounds {
   float product = 0;   ///< C0
   float rounding = 0;  ///< C1 = upper bound of |q|
-  float square = 0;    ///< 3 (m + 8) u for kL2, or else 0
-  float constant = 0;  ///< 8 u |q| for kCosine, or else 0
+  float square = 0;    ///< 3 (m + 16) u for kL2, or else 0
+  float constant = 0;  ///< 16 u |q| for kCosine, or else 0
   float tiny = 0;      ///< 2^-126 n
 };
 
@@ -69,12 +75,12 @@ SALUS_HD SimilarityQueryBounds similarity_query_bounds(float norm, float differe
                                                        bool cosine, bool l2) {
   constexpr float kUnit = 0x1p-24f;
   const float m = static_cast<float>((dim + 31) / 32 + 5);
-  const float h = static_cast<float>(dim + 8) * 0x1p-22f;
+  const float h = static_cast<float>(dim + 16) * 0x1p-22f;
   SimilarityQueryBounds bounds;
   bounds.product = difference + (h + (m + 1) * kUnit) * (norm + difference);
   bounds.rounding = norm;
-  bounds.square = l2 ? 3 * (m + 8) * kUnit : 0.0f;
-  bounds.constant = cosine ? 8 * kUnit * norm : 0.0f;
+  bounds.square = l2 ? 3 * (m + 16) * kUnit : 0.0f;
+  bounds.constant = cosine ? 16 * kUnit * norm : 0.0f;
   bounds.tiny = 0x1p-126f * static_cast<float>(dim);
   return bounds;
 }
@@ -82,9 +88,11 @@ SALUS_HD SimilarityQueryBounds similarity_query_bounds(float norm, float differe
 /// e of the derivation, for every row of a block.
 SALUS_HD float similarity_error(const SimilarityQueryBounds& query,
                                 const SimilarityBlockBounds& block) {
+  // Conditional: the square may overflow, and 0 * inf would be no bound at all.
   const float reach = query.rounding + block.norm;
-  const float e = query.product * block.product + query.rounding * block.rounding +
-                  query.square * reach * reach + query.constant +
+  const float square = query.square > 0 ? query.square * reach * reach : 0.0f;
+  const float e = query.product * block.product + query.rounding * block.rounding + square +
+                  query.constant +
                   query.tiny * (block.multiplier * (1 + query.rounding) + block.product);
   return e * (1 + 0x1p-7f);
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace salus::reference {
 namespace {
@@ -19,9 +20,9 @@ float ordered_sum(const std::vector<float>& a, const std::vector<float>& b) {
   return partial[0];
 }
 
-bool unusable(Similarity metric, const std::vector<float>& vector) {
+bool usable(Similarity metric, const std::vector<float>& vector) {
   const float norm = std::sqrt(ordered_sum(vector, vector));
-  return !std::isfinite(norm) || (metric == Similarity::kCosine && norm < std::ldexp(1.0f, -50));
+  return std::isfinite(norm) && (metric != Similarity::kCosine || norm >= std::ldexp(1.0f, -50));
 }
 
 }  // namespace
@@ -53,13 +54,18 @@ float similarity_bits(Similarity metric, const std::vector<float>& query,
   return dot / norms + 0.0f;
 }
 
-std::vector<Neighbour> similarity_topk(Similarity metric, const std::vector<float>& query,
-                                       const std::vector<std::vector<float>>& rows, std::int64_t k,
-                                       const std::vector<bool>& allowed) {
+SimilarityTable::SimilarityTable(Similarity metric, std::vector<std::vector<float>> rows)
+    : metric_(metric), rows_(std::move(rows)) {
+  for (const auto& row : rows_) usable_.push_back(usable(metric, row));
+}
+
+std::vector<Neighbour> SimilarityTable::topk(const std::vector<float>& query, std::int64_t k,
+                                             const std::vector<bool>& allowed) const {
   std::vector<Neighbour> found;
-  for (std::size_t i = 0; i < rows.size() && !unusable(metric, query); ++i) {
-    if ((!allowed.empty() && !allowed[i]) || unusable(metric, rows[i])) continue;
-    const float score = similarity_bits(metric, query, rows[i]);
+  const bool answered = usable(metric_, query);
+  for (std::size_t i = 0; answered && i < rows_.size(); ++i) {
+    if (!usable_[i] || (!allowed.empty() && !allowed[i])) continue;
+    const float score = similarity_bits(metric_, query, rows_[i]);
     if (std::isnan(score) || score == -std::numeric_limits<float>::infinity()) continue;
     found.push_back({score, static_cast<std::int64_t>(i)});
   }

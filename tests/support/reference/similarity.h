@@ -22,10 +22,20 @@ struct Neighbour {
   std::int64_t id;
 };
 
-/// The list of kernels/similarity.h for one query, by scoring and sorting all rows. Rows of
-/// `allowed` (empty: all rows) only.
-std::vector<Neighbour> similarity_topk(Similarity metric, const std::vector<float>& query,
-                                       const std::vector<std::vector<float>>& rows, std::int64_t k,
-                                       const std::vector<bool>& allowed = {});
+/// Rows and what is the same for all queries.
+class SimilarityTable {
+ public:
+  SimilarityTable(Similarity metric, std::vector<std::vector<float>> rows);
+
+  /// The list of kernels/similarity.h for one query, by scoring and sorting all rows; of `allowed`
+  /// (empty: all rows) only.
+  std::vector<Neighbour> topk(const std::vector<float>& query, std::int64_t k,
+                              const std::vector<bool>& allowed = {}) const;
+
+ private:
+  Similarity metric_;
+  std::vector<std::vector<float>> rows_;
+  std::vector<bool> usable_;
+};
 
 }  // namespace salus::reference
