@@ -16,6 +16,10 @@ int TextTable::column(const std::string& name) const {
   return found == columns.end() ? -1 : static_cast<int>(found - columns.begin());
 }
 
+std::string TextTable::where(std::size_t row) const {
+  return lines.empty() ? fmt::format("row {}", row + 1) : fmt::format("line {}", lines[row]);
+}
+
 void check_columns(const std::vector<std::string>& columns, const std::string& origin) {
   std::set<std::string> seen;
   for (const std::string& name : columns) {

@@ -10,7 +10,10 @@ namespace salus::io {
 struct TextTable {
   std::vector<std::string> columns;
   std::vector<std::vector<std::string>> rows;
+  std::vector<std::int64_t> lines;  ///< of a CSV file: where each row begins, the header being 1
 
+  /// "line 12" of a CSV file, "row 11" of another, for messages about a row.
+  std::string where(std::size_t row) const;
   /// Position of a column, or -1.
   int column(const std::string& name) const;
 };

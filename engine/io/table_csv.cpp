@@ -138,6 +138,7 @@ TextTable parse_csv(const std::string& text, const std::string& origin) {
     if (table.columns.size() > 1 && parser.skip_empty_line()) continue;
     const std::int64_t line = parser.line();
     table.rows.push_back(parser.record());
+    table.lines.push_back(line);
     if (table.rows.back().size() != table.columns.size()) {
       throw Error(
           fmt::format("{} line {} has {} cells where the header has {}; quote cells that hold "

@@ -22,6 +22,8 @@ struct Options {
 void bench_dicom(const Options& options);
 /// 2048 x 2048 uint16 in memory -> window -> area -> normalise -> [1, 512, 512] float32.
 void bench_preprocess(const Options& options);
+/// Events of a folder of .npy files (peers/vitals.py) in memory -> hourly grid, mask, time delta.
+void bench_vitals(const Options& options);
 /// Training steps by the Trainer on the 28 x 28 images of an NPZ.
 void bench_train(const Options& options);
 /// 224 x 224 x 3 images through a prepared network.

@@ -2,6 +2,8 @@
 
 import dataclasses
 import pathlib
+import subprocess
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PEERS = ROOT / "tests" / "bench" / "peers"
@@ -58,6 +60,25 @@ def preprocess(setup):
                     limit="cache_bytes_per_second", cost_per_item=2 * 2048**2 + 4 * 512**2, gpu=True)
 
 
+def vitals(setup):
+    """Both sides get the events in memory, from the same files."""
+    archive = setup.data / "physionet2012" / "set-a.tar.gz" if setup.data else None
+    real = archive is not None and archive.exists()
+    folder = ROOT / "build" / "bench-vitals" / ("physionet2012" if real else "synthetic")
+    peer = PEERS / "vitals.py"
+    if not (folder / "statistics.npy").exists():
+        subprocess.run([sys.executable, peer, "prepare", folder, *([archive] if real else [])],
+                       check=True)
+    events = (folder / "time.npy").stat().st_size // 4
+    cells = 48 * 37 * 4000
+    yield Benchmark("vitals", f"4,000 {'PhysioNet 2012' if real else 'synthetic'} stays: events -> "
+                    "48 h x 37 values, mask, delta", "stays",
+                    ["vitals", "--threads", str(setup.threads), "--device", setup.device, folder],
+                    [Peer("pandas", [peer, "pandas", folder])], tolerance=1e-4,
+                    limit="memory_bytes_per_second", cost_per_item=(10 * events + 12 * cells) / 4000,
+                    gpu=True)
+
+
 def train(setup):
     common = ["--threads", str(setup.threads), "--batch", "128", "--steps", str(setup.train_steps),
               "--device", setup.device, PNEUMONIA]
@@ -91,4 +112,4 @@ def _infer(setup, model, batch, dtype):
                      tolerance=0.02 if dtype == "float32" else 0.2, limit=f"{dtype}_flops", gpu=True)
 
 
-FAMILIES = {"dicom": dicom, "preprocess": preprocess, "train": train, "infer": infer}
+FAMILIES = {"dicom": dicom, "preprocess": preprocess, "vitals": vitals, "train": train, "infer": infer}

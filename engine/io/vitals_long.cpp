@@ -1,0 +1,156 @@
+// The general long table: one row per measurement, and tables about stays beside it.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <unordered_map>
+
+#include "engine/io/error.h"
+#include "engine/io/table.h"
+#include "engine/io/vitals_labels.h"
+#include "engine/io/vitals_rows.h"
+
+namespace salus::io {
+namespace {
+
+/// A time in hours. float64: an instant of a long stay is finer than float32.
+double parse_time(const std::string& text, const std::string& where) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
+    throw Error(fmt::format("{}: \"{}\" is not a time in hours.", where, text));
+  }
+  return value;
+}
+
+class LongTableReader {
+ public:
+  LongTableReader(const LongTableFiles& files, const VitalsOptions& options, VitalsTable& table)
+      : files_(files), options_(options), table_(table) {}
+
+  void read() {
+    read_events();
+    if (!files_.statics.empty()) read_statics();
+    for (StayRows& stay : stays_) {
+      stay.names = &names_;
+      settle_rows(stay.rows, options_, files_.events, table_.counts);
+    }
+    if (!files_.labels.empty()) read_labels();
+    merge_stays(stays_, table_);
+    if (!files_.labels.empty() && table_.step_label_names.empty()) attach_labels({labels_}, table_);
+  }
+
+ private:
+  StayRows& stay(const std::string& id) {
+    const auto [found, fresh] = places_.try_emplace(id, stays_.size());
+    if (fresh) stays_.emplace_back().id = id;
+    return stays_[found->second];
+  }
+
+  void read_events() {
+    const TextTable text = read_table(files_.events);
+    const auto column = [&](const char* name, bool needed) {
+      const int c = text.column(name);
+      if (c < 0 && needed) {
+        throw Error(
+            fmt::format("{} has no column \"{}\"; a long table has stay_id, time, variable "
+                        "and value.",
+                        files_.events, name));
+      }
+      return c;
+    };
+    const int id = column("stay_id", true), time = column("time", true);
+    const int variable = column("variable", true), value = column("value", true);
+    const int unit = column("unit", false);
+    for (std::size_t r = 0; r < text.rows.size(); ++r) {
+      const auto cell = [&](int c) -> const std::string& {
+        return text.rows[r][static_cast<std::size_t>(c)];
+      };
+      const auto where = [&](const char* name, int c) {
+        return fmt::format("{} {} column {} ({})", files_.events, text.where(r), name, c + 1);
+      };
+      if (cell(id).empty()) throw Error(where("stay_id", id) + ": the row names no stay.");
+      StayRows& rows = stay(cell(id));
+      if (is_missing(cell(value))) {
+        table_.counts.missing += !cell(variable).empty();
+        continue;
+      }
+      if (cell(variable).empty()) {
+        ++table_.counts.nameless;
+        continue;
+      }
+      const auto number = parse_float(cell(value));
+      if (!number) {
+        throw Error(fmt::format("{}: \"{}\" is not a number.", where("value", value), cell(value)));
+      }
+      const std::int32_t name = names_.number({cell(variable), unit < 0 ? "" : cell(unit)});
+      const auto line = text.lines.empty() ? static_cast<std::int64_t>(r + 1) : text.lines[r];
+      rows.rows.push_back({parse_time(cell(time), where("time", time)), name, *number, line});
+    }
+  }
+
+  void read_statics() {
+    const NumberTable statics = read_numbers(files_.statics, "stay_id", {"patient_id"}, kMissing);
+    table_.static_names = statics.names;
+    const std::size_t width = statics.names.size();
+    for (std::size_t r = 0; r < statics.ids.size(); ++r) {
+      StayRows& rows = stay(statics.ids[r]);
+      if (!rows.patient.empty() || !rows.statics.empty()) {
+        throw Error(fmt::format("{} {} is the second row about its stay; keep one.", statics.path,
+                                statics.places[r]));
+      }
+      rows.patient = statics.texts[r][0];
+      const auto first = statics.numbers.begin() + static_cast<std::ptrdiff_t>(r * width);
+      rows.statics.assign(first, first + static_cast<std::ptrdiff_t>(width));
+      // Also where there is no number at all: the mark of a stay that has had its row.
+      if (rows.patient.empty()) rows.patient = rows.id;
+    }
+    for (StayRows& rows : stays_) rows.statics.resize(width, kMissing);
+  }
+
+  void read_labels() {
+    labels_ = read_numbers(files_.labels, "stay_id", {"time"}, kMissing);
+    if (!labels_.has_text[0]) return;
+    table_.step_label_names = labels_.names;
+    const std::size_t width = labels_.names.size();
+    for (std::size_t r = 0; r < labels_.ids.size(); ++r) {
+      const auto found = places_.find(labels_.ids[r]);
+      if (found == places_.end()) {
+        ++table_.counts.strangers;
+        continue;
+      }
+      const std::string where = fmt::format("{} {} column time", labels_.path, labels_.places[r]);
+      const double time = parse_time(labels_.texts[r][0], where);
+      StayRows& rows = stays_[found->second];
+      if (!rows.step_time.empty() && time <= rows.step_time.back()) {
+        throw Error(where +
+                    ": the time is not after that of the stay's row above; sort the labels "
+                    "of each stay by time.");
+      }
+      rows.step_time.push_back(time);
+      const auto first = labels_.numbers.begin() + static_cast<std::ptrdiff_t>(r * width);
+      rows.step_labels.insert(rows.step_labels.end(), first,
+                              first + static_cast<std::ptrdiff_t>(width));
+    }
+    for (const StayRows& rows : stays_) table_.counts.unlabelled += rows.step_time.empty();
+  }
+
+  const LongTableFiles& files_;
+  const VitalsOptions& options_;
+  VitalsTable& table_;
+  NameTable names_;
+  std::vector<StayRows> stays_;  ///< in the order in which they appear
+  std::unordered_map<std::string, std::size_t> places_;
+  NumberTable labels_;
+};
+
+}  // namespace
+
+VitalsTable read_long_table(const LongTableFiles& files, const VitalsOptions& options) {
+  VitalsTable table;
+  LongTableReader(files, options, table).read();
+  return table;
+}
+
+}  // namespace salus::io
