@@ -24,6 +24,8 @@ void bench_dicom(const Options& options);
 void bench_preprocess(const Options& options);
 /// Events of a folder of .npy files (peers/vitals.py) in memory -> hourly grid, mask, time delta.
 void bench_vitals(const Options& options);
+/// Archives of PhysioNet 2012 -> events -> hourly grid, mask, time delta.
+void bench_vitals_read(const Options& options);
 /// Training steps by the Trainer on the 28 x 28 images of an NPZ.
 void bench_train(const Options& options);
 /// 224 x 224 x 3 images through a prepared network.

@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   add("dicom", salus::bench::bench_dicom);
   add("preprocess", salus::bench::bench_preprocess);
   add("vitals", salus::bench::bench_vitals);
+  add("vitals-read", salus::bench::bench_vitals_read);
   add("train", salus::bench::bench_train);
   add("infer", salus::bench::bench_infer);
   add("limits", salus::bench::print_limits);

@@ -1,6 +1,7 @@
 #include <torch/torch.h>
 
 #include "engine/io/npy.h"
+#include "engine/io/vitals.h"
 #include "kernels/vitals_grid.h"
 #include "tests/bench/benches.h"
 #include "tests/bench/worker.h"
@@ -43,6 +44,31 @@ void bench_vitals(const Options& options) {
     plan.run(events, {}, grid);
     if (device.is_cuda()) torch::cuda::synchronize();
   });
+}
+
+void bench_vitals_read(const Options& options) {
+  std::size_t events = 0;
+  kernels::VitalsGrid grid;
+  const auto work = [&] {
+    io::VitalsOptions how;
+    how.threads = options.threads;
+    io::VitalsTable table = io::read_physionet2012(options.files, {}, how);
+    events = table.time.size();
+    const auto tensor = [](auto& values, at::ScalarType type) {
+      return at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, type);
+    };
+    kernels::VitalsGridSpec spec;
+    spec.variables.resize(table.variables.size());
+    grid = kernels::vitals_grid({tensor(table.offsets, at::kLong), tensor(table.time, at::kDouble),
+                                 tensor(table.variable, at::kInt), tensor(table.value, at::kFloat)},
+                                spec);
+  };
+  work();
+  std::vector<double> check = {static_cast<double>(events) / 1e6};
+  for (const at::Tensor& part : {grid.mask, grid.delta}) {
+    check.push_back(part.to(at::kDouble).mean().item<double>());
+  }
+  serve({{"check", check}}, static_cast<double>(grid.length.numel()), work);
 }
 
 }  // namespace salus::bench

@@ -1,7 +1,8 @@
 """Irregular vital signs -> hourly grid with forward fill, mask and GRU-D's time delta, by pandas.
 
 usage: vitals.py prepare FOLDER [ARCHIVE]   the events of both sides, as .npy files
-       vitals.py pandas FOLDER
+       vitals.py pandas FOLDER              the grid of these events
+       vitals.py read ARCHIVE...            from the archives of PhysioNet 2012 to the grid
 """
 
 import pathlib
@@ -56,6 +57,33 @@ def prepare(folder, archive):
     np.save(folder / "statistics.npy", np.stack([mean, np.maximum(spread, 1e-3)]))
 
 
+def whole_grid(stays):
+    """Every (stay, bin)."""
+    import pandas
+
+    return pandas.MultiIndex.from_product([range(stays), range(STEPS)], names=["stay", "bin"])
+
+
+def grid(frame, whole, variables, mean, spread, gap):
+    """Values, mask and delta of the events of a frame (stay, time, variable, value)."""
+    stays = len(whole) // STEPS
+    bins = whole.get_level_values("bin").to_numpy()
+    # Seconds first: an hour that is not exact in float32 must not slip into the bin before.
+    events = frame.assign(bin=((frame.time * 3600).round() // 3600).astype("int64"))
+    length = events.groupby("stay").bin.max().add(1).clip(0, STEPS).reindex(range(stays), fill_value=0)
+    number = events.variable.to_numpy()
+    low, high = mean - 6 * spread, mean + 6 * spread
+    plausible = (events.value >= low[number]) & (events.value <= high[number])
+    last = events[plausible & (events.bin < STEPS)].groupby(["stay", "bin", "variable"]).value.last()
+    table = last.unstack("variable").reindex(index=whole, columns=range(variables))
+    mask = table.notna()
+    values = ((table.groupby(level="stay").ffill(limit=gap) - mean) / spread).fillna(0)
+    seen = mask.mul(bins, axis=0).where(mask).groupby(level="stay").ffill()
+    delta = seen.groupby(level="stay").shift().fillna(0).rsub(bins, axis=0)
+    inside = bins < np.repeat(length.to_numpy(), STEPS)
+    return [part.mul(inside, axis=0).to_numpy(np.float32) for part in (values, mask, delta)]
+
+
 def pandas_work(folder):
     import pandas
 
@@ -63,37 +91,49 @@ def pandas_work(folder):
         np.load(folder / f"{name}.npy")
         for name in ("offsets", "time", "variable", "value", "statistics"))
     stays, variables = len(offsets) - 1, len(mean)
-    low, high = mean - 6 * spread, mean + 6 * spread
     frame = pandas.DataFrame({"stay": np.repeat(np.arange(stays), np.diff(offsets)),
                               "time": time, "variable": variable, "value": value})
-    whole = pandas.MultiIndex.from_product([range(stays), range(STEPS)], names=["stay", "bin"])
-    bins = whole.get_level_values("bin").to_numpy()
+    whole = whole_grid(stays)
+    return lambda: grid(frame, whole, variables, mean, spread, GAP), stays
+
+
+def read_work(archives):
+    """Reading and gridding; the variables are neither scaled nor limited."""
+    import pandas
 
     def work():
-        # Seconds first: an hour that is not exact in float32 must not slip into the bin before.
-        events = frame.assign(bin=((frame.time * 3600).round() // 3600).astype("int64"))
-        length = events.groupby("stay").bin.max().add(1).clip(0, STEPS).reindex(range(stays), fill_value=0)
-        number = events.variable.to_numpy()
-        plausible = (events.value >= low[number]) & (events.value <= high[number])
-        last = events[plausible & (events.bin < STEPS)].groupby(["stay", "bin", "variable"]).value.last()
-        table = last.unstack("variable").reindex(index=whole, columns=range(variables))
-        mask = table.notna()
-        values = ((table.groupby(level="stay").ffill(limit=GAP) - mean) / spread).fillna(0)
-        seen = mask.mul(bins, axis=0).where(mask).groupby(level="stay").ffill()
-        delta = seen.groupby(level="stay").shift().fillna(0).rsub(bins, axis=0)
-        inside = bins < np.repeat(length.to_numpy(), STEPS)
-        return [part.mul(inside, axis=0).to_numpy(np.float32) for part in (values, mask, delta)]
+        parts = []
+        for archive in archives:
+            with tarfile.open(archive) as tar:
+                for member in sorted((m for m in tar if m.name.endswith(".txt")), key=lambda m: m.name):
+                    parts.append(pandas.read_csv(tar.extractfile(member)))
+        frame = pandas.concat(parts, keys=range(len(parts)), names=["stay", "row"]).reset_index("stay")
+        weight = frame.Parameter == "Weight"
+        frame = frame[~frame.Parameter.isin(STATICS - {"Weight"}) & ~(weight & (frame.Value == -1))]
+        clock = frame.Time.str.split(":", expand=True).astype("int64")
+        names = sorted(frame.Parameter.unique())
+        events = pandas.DataFrame({
+            "stay": frame.stay, "time": clock[0] + clock[1] / 60, "value": frame.Value.astype("float32"),
+            "variable": pandas.Categorical(frame.Parameter, categories=names).codes})
+        zero, wide = np.zeros(len(names)), np.full(len(names), 1e30)
+        made = grid(events, whole_grid(len(parts)), len(names), zero, wide, None)
+        return len(events), len(parts), made
 
-    return work, stays
+    return work
 
 
 def main():
-    command, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    command, first = sys.argv[1], pathlib.Path(sys.argv[2])
     if command == "prepare":
-        return prepare(folder, sys.argv[3] if len(sys.argv) > 3 else None)
+        return prepare(first, sys.argv[3] if len(sys.argv) > 3 else None)
     import worker
 
-    work, stays = pandas_work(folder)
+    if command == "read":
+        work = read_work(sys.argv[2:])
+        events, stays, made = work()
+        check = [events / 1e6] + [float(part.mean(dtype=np.float64)) for part in made[1:]]
+        return worker.serve({"check": check}, stays, work)
+    work, stays = pandas_work(first)
     worker.serve({"check": [float(part.mean(dtype=np.float64)) for part in work()]}, stays, work)
 
 
