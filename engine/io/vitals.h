@@ -59,7 +59,8 @@ struct VitalsTable {
 /// What is done with rows that are not as they should be; they are counted in any case.
 enum class RowPolicy {
   kAccept,  ///< duplicates stay, in their order; unsorted rows are sorted; future rows stay
-  kDrop,    ///< of duplicates the last one stays; unsorted and future rows are left out
+  kDrop,    ///< of duplicates the last one stays; unsorted and future rows are left out, and with
+            ///< the future the labels of its steps
   kRefuse   ///< an error that names file and line
 };
 

@@ -122,6 +122,7 @@ class LongTableReader {
       }
       const std::string where = fmt::format("{} {} column time", labels_.path, labels_.places[r]);
       const double time = parse_time(labels_.texts[r][0], where);
+      if (time > options_.latest && options_.future == RowPolicy::kDrop) continue;
       StayRows& rows = stays_[found->second];
       if (!rows.step_time.empty() && time <= rows.step_time.back()) {
         throw Error(where +

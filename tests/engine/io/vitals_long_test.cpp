@@ -109,7 +109,11 @@ TEST_F(LongTableTest, PoliciesHold) {
   VitalsOptions options;
   options.duplicates = RowPolicy::kDrop;
   options.latest = 5;
-  EXPECT_EQ(read(events, "", "", options).value, (std::vector<float>{2}));
+  const std::string steps = "stay_id,time,y\n1,2,0\n1,9,1\n";
+  const VitalsTable past = read(events, "", steps, options);
+  EXPECT_EQ(past.value, (std::vector<float>{2}));
+  EXPECT_EQ(past.step_labels, (std::vector<float>{0}));
+  EXPECT_EQ(past.counts.future, 1);
   options.duplicates = RowPolicy::kRefuse;
   SALUS_EXPECT_ERROR(read(events, "", "", options),
                      AllOf(HasSubstr("events.csv line 3"), HasSubstr("duplicates")));
