@@ -33,11 +33,12 @@ class Counter {
   void add_row(const T* row, std::int64_t count) {
     if (bits_ < static_cast<int>(8 * sizeof(T)) && has_above(row, count)) {
       for (std::int64_t x = 0; x < count; ++x) add(row[x]);
-    } else if (copies(bits_) == 4) {
-      count_row(row, count, counts_ + levels_, counts_ + 2 * levels_, counts_ + 3 * levels_);
-    } else {
-      count_row(row, count, counts_ + levels_, counts_, counts_ + levels_);
+      return;
     }
+    const bool four = copies(bits_) == 4;
+    std::uint32_t* const second = counts_ + levels_;
+    count_row(row, count, second, four ? second + levels_ : counts_,
+              four ? second + 2 * levels_ : second);
   }
 
   /// Adds the copies up into the first, which it returns.

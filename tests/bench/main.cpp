@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
     command->add_option("--batch", options.batch);
     command->add_option("--steps", options.steps);
     command->add_option("--label", options.label);
+    command->add_option("--bits", options.bits);
     command->add_option("FILE", options.files);
     command->callback([&options, bench] {
       at::set_num_threads(options.threads);
@@ -31,6 +32,7 @@ int main(int argc, char** argv) {
   };
   add("dicom", salus::bench::bench_dicom);
   add("preprocess", salus::bench::bench_preprocess);
+  add("clahe", salus::bench::bench_clahe);
   add("vitals", salus::bench::bench_vitals);
   add("vitals-read", salus::bench::bench_vitals_read);
   add("train", salus::bench::bench_train);
