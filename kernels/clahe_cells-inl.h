@@ -59,8 +59,10 @@ HWY_INLINE void fetch(const std::uint64_t* quads, std::uint32_t top, const T* in
     }
   };
   const auto load = [&](const T* from) HWY_ATTR {
+    __mmask8 all = 0xff;
+    asm("" : "+k"(all));  // a mask known to be full would take the zeros' place out again
     const hn::Vec<DQ> found{
-        _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), 0xff, indices(from), quads, 8)};
+        _mm512_mask_i64gather_epi64(_mm512_setzero_si512(), all, indices(from), quads, 8)};
     return hn::BitCast(du, found);
   };
   const auto near = load(in);
