@@ -100,7 +100,7 @@ class ClaheTileCounter {
 /// `tables`: [images, stride] with the tables of an image's tiles one after another. `vectors`:
 /// rows begin at multiples of 16 bytes.
 template <typename T>
-__global__ void __launch_bounds__(kClaheThreads, 1)
+__global__ void __launch_bounds__(kClaheThreads, 2)
     clahe_table_kernel(ClahePlan plan, const T* __restrict__ images,
                        std::uint16_t* __restrict__ tables, std::int64_t stride, bool vectors) {
   SALUS_DYNAMIC_SHARED(unsigned, bins);

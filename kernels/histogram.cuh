@@ -105,6 +105,17 @@ struct BinWindow {
   }
 };
 
+/// A word of equal elements, divided by the element.
+template <typename T>
+inline constexpr unsigned kRepeat = sizeof(T) == 1 ? 0x01010101u : 0x00010001u;
+
+/// Element `i` of a pack, out of its words: sixteen bytes apart would take sixteen registers.
+template <typename T>
+__device__ __forceinline__ unsigned element_of(const unsigned (&words)[4], int i) {
+  constexpr int kPerWord = 4 / sizeof(T), kBits = 8 * sizeof(T);
+  return words[i / kPerWord] >> (i % kPerWord * kBits) & ((1u << kBits) - 1);
+}
+
 /// Counts a group. Runs of equal neighbours are added at once, and a warp whose pixels are all
 /// equal (background) makes one addition: thirty-two lanes on one bin would wait for each other.
 template <typename T>
@@ -112,10 +123,11 @@ __device__ __forceinline__ void count_group(const PixelGroup<T>& group, bool is_
                                             const BinWindow& window) {
   constexpr int kPer = kPer128<T>;
   constexpr unsigned kMixed = 0xffffffffu;
-  unsigned key = is_real && group.whole() ? static_cast<unsigned>(group.pack.v[0]) : kMixed;
-  SALUS_UNROLL for (int i = 1; i < kPer; ++i) {
-    if (static_cast<unsigned>(group.pack.v[i]) != key) key = kMixed;
-  }
+  unsigned words[4];
+  memcpy(words, &group.pack, sizeof words);
+  const bool alike_here = words[0] == words[1] && words[0] == words[2] && words[0] == words[3] &&
+                          element_of<T>(words, 0) * kRepeat<T> == words[0];
+  const unsigned key = is_real && group.whole() && alike_here ? element_of<T>(words, 0) : kMixed;
   int alike = 0;
   __match_all_sync(kAllLanes, key, &alike);
   if (alike != 0 && key != kMixed) {
@@ -126,7 +138,7 @@ __device__ __forceinline__ void count_group(const PixelGroup<T>& group, bool is_
   unsigned value = 0, run = 0;
   SALUS_UNROLL for (int i = 0; i < kPer; ++i) {
     if (i < group.first || i >= group.last) continue;
-    const auto next = static_cast<unsigned>(group.pack.v[i]);
+    const unsigned next = element_of<T>(words, i);
     if (run != 0 && next != value) {
       window.add(value, run);
       run = 0;
@@ -162,16 +174,20 @@ __device__ __forceinline__ void merge_copies(unsigned* bins, int pass_bins, int 
   __syncthreads();
 }
 
-/// Sum over the block's kHistogramThreads threads, in every thread; `partial` holds a word per
-/// warp.
+/// What the warps of the block put into `partial`, one lane each; the other lanes get 0.
+__device__ __forceinline__ unsigned of_warp(const unsigned* partial) {
+  const unsigned lane = threadIdx.x % kWarp;
+  return lane < kHistogramWarps ? partial[lane] : 0;
+}
+
+/// Sum over the block's kHistogramThreads threads, in every thread; `partial` holds a word per warp.
 __device__ __forceinline__ unsigned block_sum(unsigned value, unsigned* partial) {
   value = warp_sum(value);
   if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = value;
   __syncthreads();
-  unsigned sum = 0;
-  SALUS_UNROLL for (int i = 0; i < kHistogramWarps; ++i) sum += partial[i];
+  value = warp_sum(of_warp(partial));
   __syncthreads();
-  return sum;
+  return value;
 }
 
 /// The same for the maximum.
@@ -179,11 +195,9 @@ __device__ __forceinline__ unsigned block_max(unsigned value, unsigned* partial)
   value = warp_max(value);
   if (threadIdx.x % kWarp == 0) partial[threadIdx.x / kWarp] = value;
   __syncthreads();
-  unsigned most = 0;
-  SALUS_UNROLL for (int i = 0; i < kHistogramWarps; ++i) most =
-      most < partial[i] ? partial[i] : most;
+  value = warp_max(of_warp(partial));
   __syncthreads();
-  return most;
+  return value;
 }
 
 /// Calls write(bin, carry + sum of count_of(0 .. bin)) for every bin of [0, bins); returns the sum
@@ -202,11 +216,9 @@ __device__ __forceinline__ unsigned scan_bins(int bins, unsigned carry, unsigned
   mine = warp_sum(mine);
   if (lane == 0) partial[warp] = mine;
   __syncthreads();
-  unsigned below = carry, all = carry;
-  SALUS_UNROLL for (int i = 0; i < kHistogramWarps; ++i) {
-    if (i < warp) below += partial[i];
-    all += partial[i];
-  }
+  const unsigned stretches = of_warp(partial);
+  const unsigned all = carry + warp_sum(stretches);
+  unsigned below = carry + warp_sum(lane < warp ? stretches : 0);
   __syncthreads();
   for (int base = begin; base < end; base += static_cast<int>(kWarp)) {
     const int bin = base + lane;
