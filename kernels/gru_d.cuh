@@ -192,6 +192,12 @@ __device__ __forceinline__ void gru_d_repeat(const GruDForwardTask& task, const 
   if (task.saved != nullptr) task.saved[unit.saved_at(t) + kSavedDecayed * unit.padded] = 0;
 }
 
+/// Four series' values of one unit, as one 128-bit read.
+__device__ __forceinline__ Pack<float, 4> gru_d_four(const float (&series)[kGruDSlices]) {
+  static_assert(kGruDSlices == 4);
+  return *reinterpret_cast<const Pack<float, 4>*>(series);
+}
+
 /// The longest of the block's series.
 __device__ __forceinline__ int gru_d_longest(const GruDSizes& sizes, const std::int64_t* length) {
   int longest = 0;
@@ -208,8 +214,7 @@ __device__ __forceinline__ int gru_d_longest(const GruDSizes& sizes, const std::
 template <int kUnits>
 __global__ void __launch_bounds__(kGruDSlices* kUnits) gru_d_forward_kernel(GruDForwardTask task) {
   constexpr int kSlice = kUnits / kGruDSlices;
-  using Four = Pack<float, 4>;
-  SALUS_SHARED(Four, decayed, [kUnits]);                                // h^ of four series
+  SALUS_SHARED(float, decayed, [kUnits][kGruDSlices]);                  // h^ of four series
   SALUS_SHARED(float, partial, [kGruDSlices][3][kGruDSlices][kUnits]);  // slice, gate, series, unit
   const int unit = static_cast<int>(threadIdx.x) % kUnits;
   const int slice = static_cast<int>(threadIdx.x) / kUnits;
@@ -237,11 +242,11 @@ __global__ void __launch_bounds__(kGruDSlices* kUnits) gru_d_forward_kernel(GruD
     if (t + 1 < length) next = gru_d_read(task, self, t + 1);  // while this step is computed
     const float decay = t < length ? marked_decay<GateMath>(x.decay) : 0.0f;
     const float own = fabsf(decay) * state;
-    decayed[unit].v[slice] = t < length ? own : 0.0f;
+    decayed[unit][slice] = t < length ? own : 0.0f;
     __syncthreads();
     float sum[3][kGruDSlices] = {};
     SALUS_UNROLL for (int k = 0; k < kSlice; ++k) {
-      const Four four = decayed[slice * kSlice + k];
+      const Pack<float, 4> four = gru_d_four(decayed[slice * kSlice + k]);
       SALUS_UNROLL for (int gate = 0; gate < 3; ++gate) {
         const float w = weight.at(gate, k);
         SALUS_UNROLL for (int i = 0; i < kGruDSlices; ++i) {
@@ -332,8 +337,8 @@ template <int kUnits>
 __global__ void __launch_bounds__(kGruDSlices* kUnits)
     gru_d_backward_kernel(GruDBackwardTask task) {
   constexpr int kSlice = kUnits / kGruDSlices;
-  using Four = Pack<float, 4>;
-  SALUS_SHARED(Four, gates, [3][kUnits]);  // gradients of r, z and U's n of four series
+  SALUS_SHARED(float,
+               of_gates, [3][kUnits][kGruDSlices]);  // gradients of r, z and U's n of four series
   SALUS_SHARED(float, partial, [kGruDSlices][kGruDSlices][kUnits]);  // slice, series, unit
   const int unit = static_cast<int>(threadIdx.x) % kUnits;
   const int slice = static_cast<int>(threadIdx.x) / kUnits;
@@ -355,14 +360,14 @@ __global__ void __launch_bounds__(kGruDSlices* kUnits)
       g = gru_d_gates_backward(task, self, t, of_state);
       gru_d_write(task, self, t, g);
     }
-    gates[0][unit].v[slice] = g.r;
-    gates[1][unit].v[slice] = g.z;
-    gates[2][unit].v[slice] = g.hn;
+    of_gates[0][unit][slice] = g.r;
+    of_gates[1][unit][slice] = g.z;
+    of_gates[2][unit][slice] = g.hn;
     __syncthreads();
     float sum[kGruDSlices] = {};
     SALUS_UNROLL for (int gate = 0; gate < 3; ++gate) {
       SALUS_UNROLL for (int k = 0; k < kSlice; ++k) {
-        const Four four = gates[gate][slice * kSlice + k];
+        const Pack<float, 4> four = gru_d_four(of_gates[gate][slice * kSlice + k]);
         const float w = weight.at(gate, k);
         SALUS_UNROLL for (int i = 0; i < kGruDSlices; ++i) sum[i] = fmaf(w, four.v[i], sum[i]);
       }

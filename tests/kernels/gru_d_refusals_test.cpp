@@ -24,10 +24,10 @@ void expect_refused(const std::string& word, const Change& change) {
 TEST(GruDRefusalTest, OtherShapes) {
   const auto smaller = [](at::Tensor& tensor) { tensor = tensor.slice(0, 1); };
   expect_refused("values must be [N, T, D]", [](auto& c) { c.input.values = at::zeros({3, 4}); });
-  expect_refused("values must be [N, T, D]", [](auto& c) { c.input.values = {}; });
+  expect_refused("values must be [N, T, D]", [](auto& c) { c.input.values = at::Tensor(); });
   expect_refused("at least one variable", [](auto& c) { c.input.values = at::zeros({3, 4, 0}); });
   expect_refused("mask is [2", [&](auto& c) { smaller(c.input.mask); });
-  expect_refused("mask is missing", [](auto& c) { c.input.mask = {}; });
+  expect_refused("mask is missing", [](auto& c) { c.input.mask = at::Tensor(); });
   expect_refused("delta is [2", [&](auto& c) { smaller(c.input.delta); });
   expect_refused("length must be int64 [3]", [&](auto& c) { smaller(c.input.length); });
   expect_refused("mean is [4", [&](auto& c) { smaller(c.input.mean); });
@@ -37,7 +37,8 @@ TEST(GruDRefusalTest, OtherShapes) {
     expect_refused(tensors_of(names.parameters)[i].first + " is [",
                    [&](auto& c) { smaller(*tensors_of(c.parameters)[i].second); });
   }
-  expect_refused("weight_hh must be [3 H, H]", [](auto& c) { c.parameters.weight_hh = {}; });
+  expect_refused("weight_hh must be [3 H, H]",
+                 [](auto& c) { c.parameters.weight_hh = at::Tensor(); });
 }
 
 TEST(GruDRefusalTest, OtherTypes) {
