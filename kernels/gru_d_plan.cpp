@@ -38,25 +38,35 @@ AlignedFloats padded_gates(const float* from, const GruDSizes& sizes) {
   return to;
 }
 
-/// A weight of three gates [3 H, columns] by padded index: 0 in the padding.
-struct GateWeight {
-  const float* data;
-  std::int64_t units, padded, columns;
-
-  float at(std::int64_t gate_row, std::int64_t column) const {
-    const std::int64_t gate = gate_row / padded, unit = gate_row % padded;
-    if (unit >= units || column >= columns) return 0;
-    return data[(gate * units + unit) * columns + column];
+/// A weight of one or three gates [gates * H, columns], its rows by padded unit; 0 in the padding.
+class GateWeight {
+ public:
+  GateWeight(const float* data, std::int64_t gates, const GruDSizes& sizes, std::int64_t columns)
+      : columns_(columns), rows_(static_cast<std::size_t>(gates * sizes.padded_units())) {
+    for (std::int64_t gate = 0; gate < gates; ++gate) {
+      for (std::int64_t unit = 0; unit < sizes.units; ++unit) {
+        rows_[gate * sizes.padded_units() + unit] = data + (gate * sizes.units + unit) * columns;
+      }
+    }
   }
+
+  float at(std::int64_t row, std::int64_t column) const {
+    const float* found = rows_[static_cast<std::size_t>(row)];
+    return found == nullptr || column >= columns_ ? 0.0f : found[column];
+  }
+
+ private:
+  std::int64_t columns_;
+  std::vector<const float*> rows_;
 };
 
 }  // namespace
 
 GruDForwardWeights pack_forward(const GruDSizes& sizes, const GruDWeights& w) {
   const std::int64_t units = sizes.padded_units();
-  const GateWeight input{w.weight_ih, sizes.units, units, 2 * sizes.variables};
-  const GateWeight state{w.weight_hh, sizes.units, units, sizes.units};
-  const GateWeight decay{w.hidden_decay_weight, sizes.units, units, sizes.variables};
+  const GateWeight input(w.weight_ih, 3, sizes, 2 * sizes.variables);
+  const GateWeight state(w.weight_hh, 3, sizes, sizes.units);
+  const GateWeight decay(w.hidden_decay_weight, 1, sizes, sizes.variables);
   const auto transposed = [](const GateWeight& weight) {
     return [&weight](std::int64_t k, std::int64_t j) { return weight.at(j, k); };
   };
@@ -74,9 +84,9 @@ GruDForwardWeights pack_forward(const GruDSizes& sizes, const GruDWeights& w) {
 
 GruDBackwardWeights pack_backward(const GruDSizes& sizes, const GruDWeights& w) {
   const std::int64_t units = sizes.padded_units(), variables = sizes.padded_variables();
-  const GateWeight input{w.weight_ih, sizes.units, units, 2 * sizes.variables};
-  const GateWeight state{w.weight_hh, sizes.units, units, sizes.units};
-  const GateWeight decay{w.hidden_decay_weight, sizes.units, units, sizes.variables};
+  const GateWeight input(w.weight_ih, 3, sizes, 2 * sizes.variables);
+  const GateWeight state(w.weight_hh, 3, sizes, sizes.units);
+  const GateWeight decay(w.hidden_decay_weight, 1, sizes, sizes.variables);
   const auto of_values = [&](std::int64_t k, std::int64_t j) {
     // n, r, z: the order in which the gradients lie, so that U's r, z, n follow on.
     const std::int64_t row = k < units ? k + 2 * units : k - units;
