@@ -9,19 +9,12 @@
 namespace salus::kernels {
 namespace {
 
-const float* data(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
-}
-float* mutable_data(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
-}
-
 GruDSeries series_of(const GruDArguments& a) {
   return {a.sizes,
-          data(a.input.values),
-          data(a.input.mask),
-          data(a.input.delta),
-          data(a.input.initial),
+          float_data(a.input.values),
+          float_data(a.input.mask),
+          float_data(a.input.delta),
+          float_data(a.input.initial),
           a.input.length.const_data_ptr<std::int64_t>()};
 }
 
@@ -35,8 +28,8 @@ GruDOutput forward_on_cpu(const GruDArguments& a, bool save) {
                  .last = empty_floats({s.series, s.units}),
                  .saved = {}};
   if (save) out.saved = empty_floats({s.series, s.steps, kSavedCount, s.padded_units()});
-  gru_d_forward_cpu(series_of(a), pack_forward(s, weights_of(a)), mutable_data(out.hidden),
-                    mutable_data(out.last), mutable_data(out.saved));
+  gru_d_forward_cpu(series_of(a), pack_forward(s, weights_of(a)), mutable_float_data(out.hidden),
+                    mutable_float_data(out.last), mutable_float_data(out.saved));
   return out;
 }
 
@@ -46,7 +39,7 @@ at::Tensor view_of(const AlignedFloats& sums, std::int64_t offset, std::int64_t 
   at::Tensor out = empty_floats({rows, columns});
   const float* from = sums.data() + offset;
   for (std::int64_t i = 0; i < rows; ++i) {
-    std::copy_n(from + i * padded_columns, columns, mutable_data(out) + i * columns);
+    std::copy_n(from + i * padded_columns, columns, mutable_float_data(out) + i * columns);
   }
   return out;
 }
@@ -58,7 +51,7 @@ at::Tensor gates_of(const AlignedFloats& sums, std::int64_t offset, const GruDSi
   for (std::int64_t gate = 0; gate < 3; ++gate) {
     const std::int64_t from = offset + order[gate] * s.padded_units() * padded_columns;
     const at::Tensor part = view_of(sums, from, s.units, padded_columns, columns);
-    std::copy_n(data(part), part.numel(), mutable_data(out) + gate * part.numel());
+    std::copy_n(float_data(part), part.numel(), mutable_float_data(out) + gate * part.numel());
   }
   return out;
 }
@@ -95,10 +88,10 @@ GruDGradients backward_on_cpu(const GruDArguments& a, const at::Tensor& saved,
   const at::Tensor values = zeros(want_values), delta = zeros(want_delta);
   const at::Tensor initial = empty_floats({s.series, s.units});
   const GruDWeights weights = weights_of(a);
-  const AlignedFloats sums =
-      gru_d_backward_cpu(series_of(a), pack_forward(s, weights), pack_backward(s, weights),
-                         {data(saved), data(grad_hidden), data(grad_last), mutable_data(values),
-                          mutable_data(delta), mutable_data(initial)});
+  const AlignedFloats sums = gru_d_backward_cpu(
+      series_of(a), pack_forward(s, weights), pack_backward(s, weights),
+      {float_data(saved), float_data(grad_hidden), float_data(grad_last),
+       mutable_float_data(values), mutable_float_data(delta), mutable_float_data(initial)});
   GruDGradients gradients = unpack(sums, s);
   gradients.values = values;
   gradients.delta = delta;

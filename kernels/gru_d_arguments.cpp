@@ -104,16 +104,15 @@ GruDArguments check_gru_d(const GruDInput& input, const GruDParameters& p) {
 
 GruDWeights weights_of(const GruDArguments& a) {
   const GruDParameters& p = a.parameters;
-  const auto data = [](const at::Tensor& tensor) { return tensor.const_data_ptr<float>(); };
-  return {data(p.input_decay_weight),
-          data(p.input_decay_bias),
-          data(p.hidden_decay_weight),
-          data(p.hidden_decay_bias),
-          data(p.weight_ih),
-          data(p.weight_hh),
-          data(p.bias_ih),
-          data(p.bias_hh),
-          data(a.input.mean)};
+  return {float_data(p.input_decay_weight),
+          float_data(p.input_decay_bias),
+          float_data(p.hidden_decay_weight),
+          float_data(p.hidden_decay_bias),
+          float_data(p.weight_ih),
+          float_data(p.weight_hh),
+          float_data(p.bias_ih),
+          float_data(p.bias_hh),
+          float_data(a.input.mean)};
 }
 
 }  // namespace salus::kernels

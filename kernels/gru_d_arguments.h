@@ -15,6 +15,14 @@ struct GruDArguments {
   at::ScalarType dtype;  ///< of the results
 };
 
+/// Null if the tensor is not defined.
+inline const float* float_data(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
+}
+inline float* mutable_float_data(const at::Tensor& tensor) {
+  return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
+}
+
 /// \throws c10::Error as gru_d_forward().
 GruDArguments check_gru_d(const GruDInput& input, const GruDParameters& parameters);
 

@@ -20,27 +20,14 @@ namespace HWY_NAMESPACE {
 #include "kernels/gru_d_rows-inl.h"
 
 /// What one group's backward pass reads and adds to.
-struct Backward {
-  const GruDSeries& series;
+struct Backward : GruDGroup {
   const GruDForwardWeights& forward;
   const GruDBackwardWeights& weights;
   const GruDGradientArrays& arrays;
   const GruDSumsLayout& layout;
-  const std::int64_t* members;
-  std::int64_t size;
   float* sums;
   ForwardScratch f;
   BackwardScratch b;
-
-  std::int64_t length(std::int64_t r) const { return series.length[members[r]]; }
-  std::int64_t step(std::int64_t r, std::int64_t t) const {
-    return members[r] * series.sizes.steps + t;
-  }
-  std::int64_t active(std::int64_t t) const {
-    std::int64_t count = 0;
-    while (count < size && length(count) > t) ++count;
-    return count;
-  }
 };
 
 /// The rows of a chunk lie by step, and in a step by series.
@@ -268,7 +255,12 @@ void backward_members(const GruDSeries& series, const GruDForwardWeights& forwar
                       const GruDBackwardWeights& weights, const GruDGradientArrays& arrays,
                       const GruDSumsLayout& layout, const std::int64_t* members, std::int64_t size,
                       float* sums, float* memory) {
-  backward_group({series, forward, weights, arrays, layout, members, size, sums,
+  backward_group({{series, members, size},
+                  forward,
+                  weights,
+                  arrays,
+                  layout,
+                  sums,
                   ForwardScratch(series.sizes, memory),
                   BackwardScratch(series.sizes, memory + ForwardScratch::floats(series.sizes))});
 }

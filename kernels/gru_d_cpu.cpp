@@ -43,23 +43,9 @@ void prepare_inputs(const GruDForwardWeights& w, std::int64_t rows, const Forwar
   multiply_weights(s.inputs, s.input_row, rows, w.input, w.input_bias.data(), s.input_sums);
 }
 
-/// Whole series, at most kGroupRows of descending length.
-struct Group {
-  const GruDSeries& series;
-  const std::int64_t* members;
-  std::int64_t size;
+/// A group and where its results go.
+struct Group : GruDGroup {
   float *hidden, *last, *saved;
-
-  std::int64_t length(std::int64_t r) const { return series.length[members[r]]; }
-  std::int64_t step(std::int64_t r, std::int64_t t) const {
-    return members[r] * series.sizes.steps + t;
-  }
-  /// Series that reach step t: the first ones.
-  std::int64_t active(std::int64_t t) const {
-    std::int64_t count = 0;
-    while (count < size && length(count) > t) ++count;
-    return count;
-  }
 };
 
 void impute_step(const GruDForwardWeights& w, const Group& group, std::int64_t t,
@@ -120,7 +106,7 @@ void forward_group(const GruDForwardWeights& w, const Group& group, float* memor
 void forward_members(const GruDSeries& series, const GruDForwardWeights& w,
                      const std::int64_t* members, std::int64_t size, float* hidden, float* last,
                      float* saved, float* memory) {
-  forward_group(w, Group{series, members, size, hidden, last, saved}, memory);
+  forward_group(w, Group{{series, members, size}, hidden, last, saved}, memory);
 }
 
 void step_rows(const GruDForwardWeights& w, std::int64_t rows, const float* values,

@@ -9,12 +9,6 @@
 namespace salus::kernels {
 namespace {
 
-const float* data(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
-}
-float* mutable_data(const at::Tensor& tensor) {
-  return tensor.defined() ? tensor.mutable_data_ptr<float>() : nullptr;
-}
 const std::int64_t* lengths(const GruDArguments& a) {
   return a.input.length.const_data_ptr<std::int64_t>();
 }
@@ -29,13 +23,13 @@ at::Tensor impute(const GruDKernels& kernels, const GruDArguments& a) {
   const at::Tensor inputs = empty_like_values(a, {s.series * s.steps, 3 * s.variables});
   kernels.impute({.sizes = s,
                   .length = lengths(a),
-                  .values = data(a.input.values),
-                  .mask = data(a.input.mask),
-                  .delta = data(a.input.delta),
-                  .mean = data(a.input.mean),
-                  .decay_weight = data(a.parameters.input_decay_weight),
-                  .decay_bias = data(a.parameters.input_decay_bias),
-                  .inputs = mutable_data(inputs)});
+                  .values = float_data(a.input.values),
+                  .mask = float_data(a.input.mask),
+                  .delta = float_data(a.input.delta),
+                  .mean = float_data(a.input.mean),
+                  .decay_weight = float_data(a.parameters.input_decay_weight),
+                  .decay_bias = float_data(a.parameters.input_decay_bias),
+                  .inputs = mutable_float_data(inputs)});
   return inputs;
 }
 
@@ -48,7 +42,7 @@ void forward_steps(const GruDKernels& kernels, const GruDArguments& a,
   const at::Tensor transposed = a.parameters.weight_hh.t();
   for (std::int64_t t = -1; t < s.steps; ++t) {
     if (t >= 0) at::addmm_out(sums, a.parameters.bias_hh, decayed, transposed);
-    kernels.step({task, t, data(sums), mutable_data(decayed)});
+    kernels.step({task, t, float_data(sums), mutable_float_data(decayed)});
   }
 }
 
@@ -57,7 +51,7 @@ void backward_steps(const GruDKernels& kernels, const GruDArguments& a,
   const GruDSizes& s = a.sizes;
   at::Tensor of_decayed = empty_like_values(a, {s.series, s.units});
   for (std::int64_t t = s.steps - 1; t >= -1; --t) {
-    kernels.step_backward({task, t, mutable_data(of_decayed)});
+    kernels.step_backward({task, t, mutable_float_data(of_decayed)});
     if (t < 0) break;
     // r, z and U's n of the step.
     const at::Tensor of_sums =
@@ -87,14 +81,14 @@ GruDOutput gru_d_forward_by(const GruDKernels& kernels, const GruDArguments& a, 
       at::addmm(p.hidden_decay_bias, inputs.slice(1, both), p.hidden_decay_weight.t());
   const GruDForwardTask task{.sizes = s,
                              .length = lengths(a),
-                             .input_sums = data(input_sums),
-                             .decay_sums = data(decay_sums),
-                             .weight_hh = data(p.weight_hh),
-                             .bias_hh = data(p.bias_hh),
-                             .initial = data(a.input.initial),
-                             .hidden = mutable_data(out.hidden),
-                             .last = mutable_data(out.last),
-                             .saved = mutable_data(out.saved)};
+                             .input_sums = float_data(input_sums),
+                             .decay_sums = float_data(decay_sums),
+                             .weight_hh = float_data(p.weight_hh),
+                             .bias_hh = float_data(p.bias_hh),
+                             .initial = float_data(a.input.initial),
+                             .hidden = mutable_float_data(out.hidden),
+                             .last = mutable_float_data(out.last),
+                             .saved = mutable_float_data(out.saved)};
   if (s.units <= kMostPersistentUnits) {
     kernels.forward(task);
   } else {
@@ -116,13 +110,13 @@ GruDGradients gru_d_backward_by(const GruDKernels& kernels, const GruDArguments&
   g.initial = empty_like_values(a, {s.series, s.units});
   const GruDBackwardTask task{.sizes = s,
                               .length = lengths(a),
-                              .weight_hh = data(p.weight_hh),
-                              .saved = data(saved),
-                              .grad_hidden = data(grad_hidden),
-                              .grad_last = data(grad_last),
-                              .gates = mutable_data(gates),
-                              .decay = mutable_data(decay),
-                              .initial = mutable_data(g.initial)};
+                              .weight_hh = float_data(p.weight_hh),
+                              .saved = float_data(saved),
+                              .grad_hidden = float_data(grad_hidden),
+                              .grad_last = float_data(grad_last),
+                              .gates = mutable_float_data(gates),
+                              .decay = mutable_float_data(decay),
+                              .initial = mutable_float_data(g.initial)};
   if (s.units <= kMostPersistentUnits) {
     kernels.backward(task);
   } else {
@@ -147,14 +141,14 @@ GruDGradients gru_d_backward_by(const GruDKernels& kernels, const GruDArguments&
   const at::Tensor sums = empty_like_values(a, {s.series, 3, s.variables});
   kernels.impute_backward({.sizes = s,
                            .length = lengths(a),
-                           .inputs = data(inputs),
-                           .mean = data(a.input.mean),
-                           .decay_weight = data(p.input_decay_weight),
-                           .decay_bias = data(p.input_decay_bias),
-                           .of_inputs = data(of_values),
-                           .values = mutable_data(g.values),
-                           .delta = mutable_data(g.delta),
-                           .sums = mutable_data(sums)});
+                           .inputs = float_data(inputs),
+                           .mean = float_data(a.input.mean),
+                           .decay_weight = float_data(p.input_decay_weight),
+                           .decay_bias = float_data(p.input_decay_bias),
+                           .of_inputs = float_data(of_values),
+                           .values = mutable_float_data(g.values),
+                           .delta = mutable_float_data(g.delta),
+                           .sums = mutable_float_data(sums)});
   const at::Tensor total = sums.sum(0);
   g.parameters.input_decay_weight = total[0];
   g.parameters.input_decay_bias = total[1];

@@ -75,6 +75,25 @@ struct GruDSeries {
 inline constexpr std::int64_t kGroupRows = 8;
 inline constexpr std::int64_t kChunkSteps = 8;
 
+/// Whole series that are worked on together, at most kGroupRows, by descending length.
+struct GruDGroup {
+  const GruDSeries& series;
+  const std::int64_t* members;
+  std::int64_t size;
+
+  std::int64_t length(std::int64_t r) const { return series.length[members[r]]; }
+  /// Step t of the group's series r in [N, T].
+  std::int64_t step(std::int64_t r, std::int64_t t) const {
+    return members[r] * series.sizes.steps + t;
+  }
+  /// How many series reach step t: the first ones.
+  std::int64_t active(std::int64_t t) const {
+    std::int64_t count = 0;
+    while (count < size && length(count) > t) ++count;
+    return count;
+  }
+};
+
 /// Positions of the series by descending length; equal ones keep their order.
 std::vector<std::int64_t> longest_first(const GruDSeries& series);
 
