@@ -25,11 +25,11 @@ std::array<at::Tensor, kParameters> listed(const kernels::GruDParameters& p) {
           p.bias_hh};
 }
 
-kernels::GruDInput input_of(const variable_list& all) {
+kernels::GruDInput input_of(at::TensorList all) {
   return {all[kValues], all[kMask], all[kDelta], all[kLength], all[kMean], all[kInitial]};
 }
 
-kernels::GruDParameters parameters_of(const variable_list& all) {
+kernels::GruDParameters parameters_of(at::TensorList all) {
   const auto parameter = [&](std::size_t i) { return all[kFirstParameter + i]; };
   return {parameter(0), parameter(1), parameter(2), parameter(3),
           parameter(4), parameter(5), parameter(6), parameter(7)};
@@ -37,11 +37,12 @@ kernels::GruDParameters parameters_of(const variable_list& all) {
 
 class GruDFunction : public torch::autograd::Function<GruDFunction> {
  public:
-  static variable_list forward(AutogradContext* context, const variable_list& all, bool save) {
+  // A TensorList: apply() looks for tensors in nothing else than that.
+  static variable_list forward(AutogradContext* context, at::TensorList all, bool save) {
     kernels::GruDOutput out = kernels::gru_d_forward(input_of(all), parameters_of(all), save);
     context->set_materialize_grads(false);
     if (save) {
-      variable_list kept = all;
+      variable_list kept = all.vec();
       kept.push_back(out.saved);
       context->save_for_backward(std::move(kept));
     }
@@ -74,7 +75,7 @@ GruDStates gru_d(const kernels::GruDInput& input, const kernels::GruDParameters&
   for (const at::Tensor& tensor : all) {
     save = save || (tensor.defined() && tensor.requires_grad() && at::GradMode::is_enabled());
   }
-  const variable_list states = GruDFunction::apply(all, save);
+  const variable_list states = GruDFunction::apply(at::TensorList(all), save);
   return {states[0], states[1]};
 }
 
