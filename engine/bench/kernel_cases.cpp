@@ -1,0 +1,18 @@
+#include "engine/bench/kernel_cases.h"
+
+namespace salus::bench {
+
+#define SALUS_KERNEL_FAMILIES(line) line(image_preprocess) line(image_augment)
+
+#define SALUS_DECLARE(name) std::vector<KernelCase> name##_cases();
+SALUS_KERNEL_FAMILIES(SALUS_DECLARE)
+#undef SALUS_DECLARE
+
+#define SALUS_LIST(name) KernelFamily{#name, &name##_cases},
+std::span<const KernelFamily> kernel_families() {
+  static const KernelFamily kFamilies[] = {SALUS_KERNEL_FAMILIES(SALUS_LIST)};
+  return kFamilies;
+}
+#undef SALUS_LIST
+
+}  // namespace salus::bench
