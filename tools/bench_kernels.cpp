@@ -2,11 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/bench/gpu_model.h"
-#include "engine/bench/kernel_cases.h"
-#include "engine/bench/measure.h"
 #include "engine/infer/model_predictor.h"
 #include "engine/io/error.h"
+#include "engine/measure/gpu_model.h"
+#include "engine/measure/kernel_cases.h"
+#include "engine/measure/times.h"
 #include "tools/bench.h"
 
 namespace salus::tools {
@@ -22,10 +22,10 @@ struct Options {
 };
 
 /// Families whose name contains one of the names; all if there are none.
-std::vector<bench::KernelFamily> chosen_families(const std::vector<std::string>& names) {
-  std::vector<bench::KernelFamily> chosen;
+std::vector<measure::KernelFamily> chosen_families(const std::vector<std::string>& names) {
+  std::vector<measure::KernelFamily> chosen;
   std::string known;
-  for (const auto& family : bench::kernel_families()) {
+  for (const auto& family : measure::kernel_families()) {
     known += (known.empty() ? "" : ", ") + family.name;
     bool wanted = names.empty();
     for (const auto& name : names) wanted |= family.name.find(name) != std::string::npos;
@@ -46,14 +46,14 @@ Json cost_json(const kernels::KernelCost& cost) {
           {"tensor_operations", cost.tensor_operations}};
 }
 
-Json model_rows(const std::vector<bench::KernelFamily>& families) {
+Json model_rows(const std::vector<measure::KernelFamily>& families) {
   auto rows = Json::array();
   for (const auto& family : families) {
     for (const auto& one : family.cases()) {
       Json row = {{"kernel", family.name}, {"problem", one.problem}};
       row.update(cost_json(one.cost));
-      for (const auto& gpu : bench::gpu_models()) {
-        const auto bound = bench::bound_of(one.cost, gpu);
+      for (const auto& gpu : measure::gpu_models()) {
+        const auto bound = measure::bound_of(one.cost, gpu);
         row["bounds"][gpu.name] = {{"microseconds", bound.seconds * 1e6}, {"limit", bound.limit}};
       }
       rows.push_back(std::move(row));
@@ -64,7 +64,7 @@ Json model_rows(const std::vector<bench::KernelFamily>& families) {
 
 Json gpu_table() {
   Json table;
-  for (const auto& gpu : bench::gpu_models()) {
+  for (const auto& gpu : measure::gpu_models()) {
     table[gpu.name] = {{"memory_bytes_per_second", gpu.memory},
                        {"operations_per_second", gpu.operations},
                        {"tensor_operations_per_second", gpu.tensor_operations},
@@ -77,7 +77,7 @@ Json gpu_table() {
 
 void print_model(const Json& rows) {
   fmt::print("{:<17} {:<48} {:>8} {:>8}", "kernel", "problem", "MB", "Mop");
-  for (const auto& gpu : bench::gpu_models()) fmt::print(" {:>18}", gpu.name);
+  for (const auto& gpu : measure::gpu_models()) fmt::print(" {:>18}", gpu.name);
   fmt::print("\n");
   for (const auto& row : rows) {
     fmt::print("{:<17} {:<48} {:>8.3g} {:>8.3g}", row["kernel"].get<std::string>(),
@@ -90,7 +90,7 @@ void print_model(const Json& rows) {
     }
     fmt::print("\n");
   }
-  for (const auto& gpu : bench::gpu_models()) {
+  for (const auto& gpu : measure::gpu_models()) {
     fmt::print(
         "{}: {:.2f} TB/s, {:.4g} and {:.4g} (bfloat16, tensor cores) Top/s, PCIe {:.0f} GB/s, "
         "{:.1f} us a launch; {}\n",
@@ -102,14 +102,14 @@ void print_model(const Json& rows) {
 /// What cases are measured on.
 struct Machine {
   at::Device device = at::kCPU;
-  double bandwidth = 0;                  ///< bytes a second that the memory gives
-  const bench::GpuModel* gpu = nullptr;  ///< if it is one that we have a data sheet of
+  double bandwidth = 0;                    ///< bytes a second that the memory gives
+  const measure::GpuModel* gpu = nullptr;  ///< if it is one that we have a data sheet of
 };
 
 /// The row of one measured case.
-Json measured_row(const std::string& kernel, const bench::KernelCase& one, const Machine& machine,
+Json measured_row(const std::string& kernel, const measure::KernelCase& one, const Machine& machine,
                   double seconds) {
-  const auto times = bench::measure(one.prepare(machine.device), machine.device, seconds);
+  const auto times = measure::time_calls(one.prepare(machine.device), machine.device, seconds);
   const double median = times.median();
   Json row = {{"kernel", kernel},
               {"problem", one.problem},
@@ -122,7 +122,7 @@ Json measured_row(const std::string& kernel, const bench::KernelCase& one, const
               {"bytes_per_second", one.cost.bytes() / median},
               {"fraction_of_bandwidth", one.cost.bytes() / median / machine.bandwidth}};
   if (machine.gpu != nullptr) {
-    const auto bound = bench::bound_of(one.cost, *machine.gpu);
+    const auto bound = measure::bound_of(one.cost, *machine.gpu);
     row["bound"] = {{"microseconds", bound.seconds * 1e6},
                     {"limit", bound.limit},
                     {"fraction", bound.seconds / median}};
@@ -164,11 +164,11 @@ int bench_kernels(const Options& options) {
   if (options.model) return bench_model(options);
   options.common.apply();
   const auto device = infer::parse_device(options.common.device);
-  auto about = Json::parse(bench::describe_machine(device));
+  auto about = Json::parse(measure::describe_machine(device));
   Machine machine{device};
   machine.bandwidth =
-      device.is_cuda() ? bench::copy_bandwidth(device) : bench::read_bandwidth(1L << 28);
-  machine.gpu = bench::find_gpu_model(about.value("gpu", ""));
+      device.is_cuda() ? measure::copy_bandwidth(device) : measure::read_bandwidth(1L << 28);
+  machine.gpu = measure::find_gpu_model(about.value("gpu", ""));
   about["memory_bytes_per_second"] = machine.bandwidth;
   auto rows = Json::array();
   if (!options.common.json) print_measured_head();

@@ -2,8 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/bench/model_bench.h"
 #include "engine/io/error.h"
+#include "engine/measure/networks.h"
 #include "models/zoo.h"
 #include "tools/bench.h"
 
@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json milliseconds(const bench::Times& times) {
+Json milliseconds(const measure::Times& times) {
   return {{"p50", times.percentile(0.50) * 1e3},
           {"p95", times.percentile(0.95) * 1e3},
           {"p99", times.percentile(0.99) * 1e3},
@@ -31,10 +31,10 @@ int bench_infer(const InferOptions& options) {
   register_zoo(zoo);
   const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
   const auto device = infer::parse_device(options.common.device);
-  const auto figures = bench::bench_infer(session, device, options.seconds);
+  const auto figures = measure::time_inference(session, device, options.seconds);
   const auto& bundle = session.bundle();
   if (options.common.json) {
-    const Json out = {{"machine", Json::parse(bench::describe_machine(device))},
+    const Json out = {{"machine", Json::parse(measure::describe_machine(device))},
                       {"bundle", options.bundle},
                       {"model", bundle.model.name},
                       {"size", {bundle.model.channels, bundle.model.height, bundle.model.width}},
@@ -58,7 +58,7 @@ int bench_infer(const InferOptions& options) {
 
 struct TrainOptions {
   Common common;
-  bench::TrainBench bench;
+  measure::TrainProblem bench;
   std::int64_t size = 224;
 };
 
@@ -70,11 +70,11 @@ int bench_train(TrainOptions& options) {
   bench.model.height = bench.model.width = options.size;
   bench.device = options.common.device;
   const auto device = infer::parse_device(bench.device);
-  const auto times = bench::bench_train(zoo, bench);
+  const auto times = measure::time_training(zoo, bench);
   const double steps = 1 / times.median();
   const double images = steps * static_cast<double>(bench.batch);
   if (options.common.json) {
-    const Json out = {{"machine", Json::parse(bench::describe_machine(device))},
+    const Json out = {{"machine", Json::parse(measure::describe_machine(device))},
                       {"model", bench.model.name},
                       {"size", {bench.model.channels, options.size, options.size}},
                       {"batch", bench.batch},

@@ -5,7 +5,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "engine/bench/measure.h"
+#include "engine/measure/times.h"
 #include "tests/bench/benches.h"
 #include "tests/bench/worker.h"
 
@@ -41,10 +41,11 @@ double matrix_rate(at::ScalarType type, const std::string& device) {
 }  // namespace
 
 void print_limits(const Options& options) {
-  const nlohmann::json out = {{"memory_bytes_per_second", read_bandwidth(std::int64_t{1} << 28)},
-                              {"cache_bytes_per_second", read_bandwidth(std::int64_t{8} << 20)},
-                              {"float32_flops", matrix_rate(at::kFloat, options.device)},
-                              {"bfloat16_flops", matrix_rate(at::kBFloat16, options.device)}};
+  const nlohmann::json out = {
+      {"memory_bytes_per_second", measure::read_bandwidth(std::int64_t{1} << 28)},
+      {"cache_bytes_per_second", measure::read_bandwidth(std::int64_t{8} << 20)},
+      {"float32_flops", matrix_rate(at::kFloat, options.device)},
+      {"bfloat16_flops", matrix_rate(at::kBFloat16, options.device)}};
   std::cout << out.dump() << std::endl;
 }
 

@@ -51,7 +51,7 @@ def test_model_of_a_preprocessed_radiograph_is_bound_by_memory(model):
 def test_every_operator_with_a_cuda_half_has_its_cost_and_benchmark(model):
     built = {path.name.removesuffix("_cuda.cu") for path in (ROOT / "kernels").glob("*_cuda.cu")}
     missing = built - {"dispatch"} - {row["kernel"] for row in model["kernels"]}
-    assert not missing, f"add a line and a file of cases to engine/bench/kernel_cases.cpp: {missing}"
+    assert not missing, f"add a line and a file of cases to engine/measure/kernel_cases.cpp: {missing}"
 
 
 def test_model_as_text_says_the_same(salus, model):

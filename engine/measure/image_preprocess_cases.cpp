@@ -1,12 +1,12 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
-#include "engine/bench/kernel_cases.h"
+#include "engine/measure/kernel_cases.h"
 #include "kernels/image_preprocess.h"
 #include "kernels/image_preprocess_cost.h"
 #include "kernels/image_preprocess_plan_build.h"
 
-namespace salus::bench {
+namespace salus::measure {
 namespace {
 
 /// Twelve-bit values in a fixed pattern, as X-ray and CT files store them.
@@ -54,4 +54,4 @@ std::vector<KernelCase> image_preprocess_cases() {
                           at::kFloat)};
 }
 
-}  // namespace salus::bench
+}  // namespace salus::measure

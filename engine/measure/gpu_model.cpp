@@ -1,8 +1,8 @@
-#include "engine/bench/gpu_model.h"
+#include "engine/measure/gpu_model.h"
 
 #include <array>
 
-namespace salus::bench {
+namespace salus::measure {
 namespace {
 
 // A launch that overlaps with the kernel before it: 3.8 us a kernel, of which 2.9 us is the kernel
@@ -45,4 +45,4 @@ Bound bound_of(const kernels::KernelCost& cost, const GpuModel& gpu) {
   return bound;
 }
 
-}  // namespace salus::bench
+}  // namespace salus::measure

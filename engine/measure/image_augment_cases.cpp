@@ -1,11 +1,11 @@
 #include <ATen/Functions.h>
 
-#include "engine/bench/kernel_cases.h"
+#include "engine/measure/kernel_cases.h"
 #include "kernels/image_augment.h"
 #include "kernels/image_augment_cost.h"
 #include "kernels/image_augment_plan.h"
 
-namespace salus::bench {
+namespace salus::measure {
 namespace {
 
 constexpr std::uint64_t kSeed = 7;
@@ -48,4 +48,4 @@ std::vector<KernelCase> image_augment_cases() {
           augment_case("64 x 224 x 224 bfloat16, nothing drawn", 64, 224, at::kBFloat16, {})};
 }
 
-}  // namespace salus::bench
+}  // namespace salus::measure

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace salus::bench {
+namespace salus::measure {
 
 /// Seconds of each call.
 struct Times {
@@ -19,7 +19,7 @@ struct Times {
 
 /// Calls `work` once to warm up, then for at least `least_seconds` and 5 times, at most 10,000; on a
 /// GPU each call is waited for.
-Times measure(const std::function<void()>& work, const at::Device& device, double least_seconds);
+Times time_calls(const std::function<void()>& work, const at::Device& device, double least_seconds);
 
 /// Bytes a second that plain loads of all threads reach on a buffer of `bytes`, the best of several
 /// tries: a limit is what the machine does when nothing disturbs it.
@@ -31,4 +31,4 @@ double copy_bandwidth(const at::Device& device);
 /// What figures were taken on, as JSON: processor, threads, load, versions, GPU.
 std::string describe_machine(const at::Device& device);
 
-}  // namespace salus::bench
+}  // namespace salus::measure

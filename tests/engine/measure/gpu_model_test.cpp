@@ -1,13 +1,13 @@
-#include "engine/bench/gpu_model.h"
+#include "engine/measure/gpu_model.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "engine/bench/kernel_cases.h"
-#include "engine/bench/measure.h"
+#include "engine/measure/kernel_cases.h"
+#include "engine/measure/times.h"
 
-namespace salus::bench {
+namespace salus::measure {
 namespace {
 
 // Round figures, so that the bounds can be worked out in the head.
@@ -101,10 +101,10 @@ TEST(TimesTest, PercentilesAreNearestRanks) {
 
 TEST(TimesTest, EachCallIsOneTime) {
   int calls = 0;
-  const auto times = measure([&] { ++calls; }, at::kCPU, 1e-9);
+  const auto times = time_calls([&] { ++calls; }, at::kCPU, 1e-9);
   EXPECT_EQ(times.seconds.size(), 5u);
   EXPECT_EQ(calls, 6) << "one to warm up";
 }
 
 }  // namespace
-}  // namespace salus::bench
+}  // namespace salus::measure

@@ -1,4 +1,4 @@
-#include "engine/bench/model_bench.h"
+#include "engine/measure/networks.h"
 
 #include <torch/torch.h>
 
@@ -7,7 +7,7 @@
 #include "engine/core/config.h"
 #include "engine/train/trainer.h"
 
-namespace salus::bench {
+namespace salus::measure {
 namespace {
 
 /// float32 [count, channels, height, width] with the usual range of normalised images.
@@ -76,18 +76,19 @@ class StepClock {
   std::chrono::steady_clock::time_point last_;
 };
 
-train::TrainConfig settings_of(const TrainBench& bench, const Task& task) {
+train::TrainConfig settings_of(const TrainProblem& problem, const Task& task) {
   auto config = Config::parse("", "benchmark");
   config.override_with("train.epochs", "1");
-  config.override_with("train.batch_size", std::to_string(bench.batch));
-  config.override_with("train.precision", bench.precision);
+  config.override_with("train.batch_size", std::to_string(problem.batch));
+  config.override_with("train.precision", problem.precision);
   config.override_with("train.schedule.name", "constant");
-  return train::read_train_config(config, task, bench.device);
+  return train::read_train_config(config, task, problem.device);
 }
 
 }  // namespace
 
-InferFigures bench_infer(const infer::Session& session, const at::Device& device, double seconds) {
+InferFigures time_inference(const infer::Session& session, const at::Device& device,
+                            double seconds) {
   const auto& model = session.bundle().model;
   const auto& predictor = session.predictor();
   InferFigures figures;
@@ -96,33 +97,33 @@ InferFigures bench_infer(const infer::Session& session, const at::Device& device
     Batch batch;
     batch.inputs["image"] = formula_images(count, model.channels, model.height, model.width);
     for (std::int64_t i = 0; i < count; ++i) batch.ids.push_back(std::to_string(i));
-    return measure([&] { predictor.predict(batch); }, device, seconds);
+    return time_calls([&] { predictor.predict(batch); }, device, seconds);
   };
   figures.one = times(1);
   figures.full = times(figures.micro_batch);
   return figures;
 }
 
-Times bench_train(const Registry& registry, const TrainBench& bench) {
+Times time_training(const Registry& registry, const TrainProblem& problem) {
   torch::manual_seed(0);
   const Task task{TaskKind::kBinary, {"made-up"}};
-  const auto settings = settings_of(bench, task);
-  auto spec = bench.model;
+  const auto settings = settings_of(problem, task);
+  auto spec = problem.model;
   spec.outputs = task.outputs();
   const auto model = registry.make(spec);
-  const MadeUpImages images(spec, 4 * bench.batch);
+  const MadeUpImages images(spec, 4 * problem.batch);
   train::Subset all{&images, {}}, few{&images, {0, 1}};
   // One epoch that is longer than what is measured, so that no validation falls into it.
-  for (std::int64_t i = 0; i < bench.batch * (bench.steps + 8); ++i) {
+  for (std::int64_t i = 0; i < problem.batch * (problem.steps + 8); ++i) {
     all.positions.push_back(i % images.size());
   }
   Times times;
   train::TrainerOptions how;
-  how.device = bench.device;
-  how.stop = StepClock(times, bench.steps, infer::parse_device(bench.device));
+  how.device = problem.device;
+  how.stop = StepClock(times, problem.steps, infer::parse_device(problem.device));
   how.say = [](const std::string&) {};
   train::Trainer(model, task, settings, how).fit(all, few);
   return times;
 }
 
-}  // namespace salus::bench
+}  // namespace salus::measure

@@ -5,7 +5,7 @@
 
 #include "kernels/kernel_cost.h"
 
-namespace salus::bench {
+namespace salus::measure {
 
 /// What one GPU can do at most, by its maker's data sheet.
 struct GpuModel {
@@ -31,4 +31,4 @@ struct Bound {
 };
 Bound bound_of(const kernels::KernelCost& cost, const GpuModel& gpu);
 
-}  // namespace salus::bench
+}  // namespace salus::measure

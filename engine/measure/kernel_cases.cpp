@@ -1,6 +1,6 @@
-#include "engine/bench/kernel_cases.h"
+#include "engine/measure/kernel_cases.h"
 
-namespace salus::bench {
+namespace salus::measure {
 
 #define SALUS_KERNEL_FAMILIES(line) line(image_preprocess) line(image_augment)
 
@@ -15,4 +15,4 @@ std::span<const KernelFamily> kernel_families() {
 }
 #undef SALUS_LIST
 
-}  // namespace salus::bench
+}  // namespace salus::measure

@@ -1,4 +1,4 @@
-#include "engine/bench/measure.h"
+#include "engine/measure/times.h"
 
 #include <torch/torch.h>
 
@@ -10,7 +10,7 @@
 
 #include "engine/train/environment.h"
 
-namespace salus::bench {
+namespace salus::measure {
 namespace {
 
 double now() {
@@ -44,7 +44,8 @@ double Times::percentile(double fraction) const {
   return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
 }
 
-Times measure(const std::function<void()>& work, const at::Device& device, double least_seconds) {
+Times time_calls(const std::function<void()>& work, const at::Device& device,
+                 double least_seconds) {
   constexpr std::size_t kFewest = 5, kMost = 10000;
   work();  // caches, page faults, lazily loaded code
   wait_for(device);
@@ -105,4 +106,4 @@ std::string describe_machine(const at::Device& device) {
   return json.dump();
 }
 
-}  // namespace salus::bench
+}  // namespace salus::measure

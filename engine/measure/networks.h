@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/bench/measure.h"
 #include "engine/core/registry.h"
 #include "engine/infer/session.h"
+#include "engine/measure/times.h"
 
-namespace salus::bench {
+namespace salus::measure {
 
 /// How fast a bundle's network scores images that are prepared already, on the session's device.
 struct InferFigures {
@@ -20,9 +20,10 @@ struct InferFigures {
 
 /// \param seconds  how long to measure each of the two.
 /// \throws c10::Error if the network does not take images.
-InferFigures bench_infer(const infer::Session& session, const at::Device& device, double seconds);
+InferFigures time_inference(const infer::Session& session, const at::Device& device,
+                            double seconds);
 
-struct TrainBench {
+struct TrainProblem {
   ModelSpec model;
   std::int64_t batch = 32;
   std::string precision = "fp32";  ///< as train.precision
@@ -34,6 +35,6 @@ struct TrainBench {
 /// forward, backward, update; no validation.
 ///
 /// \throws UsageError for an unknown model, option, precision or device.
-Times bench_train(const Registry& registry, const TrainBench& bench);
+Times time_training(const Registry& registry, const TrainProblem& problem);
 
-}  // namespace salus::bench
+}  // namespace salus::measure

@@ -9,7 +9,7 @@
 
 #include "kernels/kernel_cost.h"
 
-namespace salus::bench {
+namespace salus::measure {
 
 /// One operator at one stated problem.
 struct KernelCase {
@@ -28,4 +28,4 @@ struct KernelFamily {
 
 std::span<const KernelFamily> kernel_families();
 
-}  // namespace salus::bench
+}  // namespace salus::measure
