@@ -2,7 +2,13 @@
 
 namespace salus::measure {
 
-#define SALUS_KERNEL_FAMILIES(line) line(image_preprocess) line(image_augment)
+// clang-format off
+#define SALUS_KERNEL_FAMILIES(line) \
+  line(image_preprocess)            \
+  line(image_augment)               \
+  line(vitals_grid)                 \
+  line(similarity)
+// clang-format on
 
 #define SALUS_DECLARE(name) std::vector<KernelCase> name##_cases();
 SALUS_KERNEL_FAMILIES(SALUS_DECLARE)
