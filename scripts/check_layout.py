@@ -28,6 +28,7 @@ ENGINE_MAY_INCLUDE = {
     "infer": {"io", "core", "data", "evaluate", "infer"},
     "explain": {"io", "core", "data", "evaluate", "infer", "explain"},
     "train": {"io", "core", "data", "evaluate", "infer", "train"},
+    "measure": {"io", "core", "data", "evaluate", "infer", "train", "measure"},
 }
 # plain headers of the vocabulary that any folder may include
 VOCABULARY = {"engine/core/task.h"}

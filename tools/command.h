@@ -26,5 +26,6 @@ void add_predict(CLI::App& app, int& exit_status);
 void add_explain(CLI::App& app, int& exit_status);
 void add_inspect(CLI::App& app, int& exit_status);
 void add_models(CLI::App& app, int& exit_status);
+void add_bench(CLI::App& app, int& exit_status);
 
 }  // namespace salus::tools

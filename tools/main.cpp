@@ -46,5 +46,6 @@ int main(int argc, char** argv) {
   salus::tools::add_explain(app, exit_status);
   salus::tools::add_inspect(app, exit_status);
   salus::tools::add_models(app, exit_status);
+  salus::tools::add_bench(app, exit_status);
   return run(app, argc, argv, exit_status);
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/io/error.h"
+#include "kernels/dispatch.h"
 
 namespace salus::infer {
 namespace {
@@ -44,14 +45,20 @@ at::Tensor joined(const std::vector<at::Tensor>& parts) {
 }  // namespace
 
 at::Device parse_device(const std::string& name) {
+  at::Device device(at::kCPU);
   try {
-    const at::Device device(name);
-    if (device.is_cpu()) return device;
-    if (device.is_cuda() && at::globalContext().hasCUDA()) return device;
+    device = at::Device(name);
   } catch (const c10::Error&) {
     throw UsageError(fmt::format("There is no device '{}'; use cpu, cuda or cuda:N.", name));
   }
-  throw UsageError(fmt::format("The device '{}' is not available here; use cpu.", name));
+  if (device.is_cpu()) return device;
+  if (!device.is_cuda()) {
+    throw UsageError(
+        fmt::format("The device '{}' is not supported; use cpu, cuda or cuda:N.", name));
+  }
+  if (const auto problem = kernels::cuda_problem(); !problem.empty()) throw UsageError(problem);
+  kernels::load_cuda();  // before ATen is asked about CUDA: it remembers the first answer
+  return device;
 }
 
 ModelPredictor::ModelPredictor(std::shared_ptr<Model> model, std::int64_t micro_batch,

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "engine/measure/times.h"
 #include "tests/bench/benches.h"
 #include "tests/bench/worker.h"
 
@@ -24,31 +25,6 @@ double best_seconds(F work) {
   return best;
 }
 
-/// Bytes a second that plain loads of all threads reach on a buffer of `bytes`.
-double read_bandwidth(std::int64_t bytes) {
-  const auto buffer = at::ones({bytes / 8}, at::kLong);
-  const auto* words = buffer.const_data_ptr<std::int64_t>();
-  const std::int64_t passes = std::max<std::int64_t>(1, (std::int64_t{1} << 28) / bytes);
-  volatile std::int64_t sink = 0;
-  const double seconds = best_seconds([&] {
-    at::parallel_for(0, bytes / 8, 1, [&](std::int64_t begin, std::int64_t end) {
-      using Words = std::int64_t __attribute__((vector_size(64), aligned(8)));
-      Words a{}, b{}, c{}, d{};
-      for (std::int64_t pass = 0; pass < passes; ++pass) {
-        for (std::int64_t i = begin; i + 32 <= end; i += 32) {
-          a ^= *reinterpret_cast<const Words*>(words + i);
-          b ^= *reinterpret_cast<const Words*>(words + i + 8);
-          c ^= *reinterpret_cast<const Words*>(words + i + 16);
-          d ^= *reinterpret_cast<const Words*>(words + i + 24);
-        }
-        asm volatile("" ::: "memory");  // each pass reads again
-      }
-      sink = (a ^ b ^ c ^ d)[0];
-    });
-  });
-  return static_cast<double>(bytes * passes) / seconds;
-}
-
 /// FLOP/s of a large matrix product.
 double matrix_rate(at::ScalarType type, const std::string& device) {
   constexpr std::int64_t kSide = 2048;
@@ -65,10 +41,11 @@ double matrix_rate(at::ScalarType type, const std::string& device) {
 }  // namespace
 
 void print_limits(const Options& options) {
-  const nlohmann::json out = {{"memory_bytes_per_second", read_bandwidth(std::int64_t{1} << 28)},
-                              {"cache_bytes_per_second", read_bandwidth(std::int64_t{8} << 20)},
-                              {"float32_flops", matrix_rate(at::kFloat, options.device)},
-                              {"bfloat16_flops", matrix_rate(at::kBFloat16, options.device)}};
+  const nlohmann::json out = {
+      {"memory_bytes_per_second", measure::read_bandwidth(std::int64_t{1} << 28)},
+      {"cache_bytes_per_second", measure::read_bandwidth(std::int64_t{8} << 20)},
+      {"float32_flops", matrix_rate(at::kFloat, options.device)},
+      {"bfloat16_flops", matrix_rate(at::kBFloat16, options.device)}};
   std::cout << out.dump() << std::endl;
 }
 

@@ -126,6 +126,23 @@ def measure(benchmarks, arguments, setup, limits):
     return results, failures
 
 
+def gpu_kernels(salus):
+    """Every kernel family on the GPU, achieved against its bound: the report of salus bench kernels."""
+    finished = subprocess.run([salus, "bench", "kernels", "--device", "cuda", "--json"],
+                              stdout=subprocess.PIPE, text=True)
+    if finished.returncode != 0:
+        raise SystemExit("error: salus bench kernels --device cuda failed; the lines above say why.")
+    report = json.loads(finished.stdout)
+    print(f"{'kernel':<18} {'problem':<48} {'us':>9} {'GB/s':>8} {'of copy':>8} {'bound us':>9} achieved")
+    for row in report["kernels"]:
+        bound = row.get("bound")
+        against = f"{bound['microseconds']:>9.2f} {bound['fraction']:.0%}" if bound else f"{'-':>9}"
+        print(f"{row['kernel']:<18} {row['problem']:<48} {row['microseconds']:>9.2f} "
+              f"{row['bytes_per_second'] / 1e9:>8.0f} {row['fraction_of_bandwidth']:>8.0%} {against}",
+              flush=True)
+    return report
+
+
 def chosen_benchmarks(names, setup):
     """Benchmarks whose name contains one of `names`; all if there is none."""
     chosen = []
@@ -147,7 +164,8 @@ def parse():
     parser.add_argument("names", nargs="*", metavar="NAME", help="dicom, preprocess, clahe, vitals, "
                         "train, infer, or a part of them as infer/resnet18/batch1")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="also write figures here")
-    parser.add_argument("--gpu", action="store_true", help="on the first GPU")
+    parser.add_argument("--gpu", action="store_true", help="on the first GPU; begins with every "
+                        "kernel against its bound (\"kernels\" for these alone)")
     parser.add_argument("--peer", action="append", help="only peers whose name contains this")
     parser.add_argument("--pairs", type=int, default=5, help="repetitions of each (5)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -163,7 +181,11 @@ def main():
     setup = Setup(arguments.threads, "cuda" if arguments.gpu else "cpu",
                   pathlib.Path(data) if data else None, contenders.ROOT / "build" / "bench-models",
                   arguments.train_steps)
-    benchmarks = chosen_benchmarks(arguments.names, setup)
+    names = [name for name in arguments.names if not (arguments.gpu and name == "kernels")]
+    kernels = None
+    if arguments.gpu and (not arguments.names or "kernels" in arguments.names):
+        kernels = gpu_kernels(arguments.build / "tools" / "salus")
+    benchmarks = chosen_benchmarks(names, setup) if names or not arguments.names else []
     if any(b.name.startswith("infer") for b in benchmarks):
         subprocess.run([sys.executable, contenders.PEERS / "models.py", setup.folder], check=True,
                        stderr=subprocess.DEVNULL)
@@ -179,7 +201,7 @@ def main():
     if arguments.json:
         about["load_after"] = os.getloadavg()[0]
         report = {"machine": about, "threads": arguments.threads, "device": setup.device,
-                  "limits": limits, "results": results, "failures": failures}
+                  "limits": limits, "results": results, "failures": failures, "kernels": kernels}
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
     return 1 if failures else 0
 

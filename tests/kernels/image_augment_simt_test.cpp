@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/image_augment.cuh"
+#include "kernels/image_augment_cost.h"
 #include "kernels/image_augment_plan.h"
 #include "tests/kernels/image_augment_cases.h"
 #include "tests/support/simt/simt.h"
@@ -43,6 +44,7 @@ AugmentBatch batch_of(const at::Tensor& images, const AugmentSpec& spec) {
 struct Emulated {
   at::Tensor out;
   simt::Report report;
+  KernelCost cost;
 };
 
 /// image_augment() of `images` by the kernel's body. `shift` moves the arrays off their alignment.
@@ -66,6 +68,7 @@ Emulated emulate(const at::Tensor& images, const std::vector<std::int64_t>& samp
   result.report = simt::launch(image_augment_shape(batch, n, kPer128<T>), {.seed = order},
                                image_augment_kernel<T>, batch, n, plan_buffer.data(),
                                in.data() + shift, out.data() + shift, vectors);
+  result.cost = image_augment_cost(batch, plans, sizeof(T));
   result.out = at::empty_like(images);
   std::memcpy(result.out.mutable_data_ptr(), out.data() + shift, count * sizeof(T));
   return result;
@@ -138,6 +141,28 @@ TYPED_TEST(ImageAugmentBodyTest, NoMoreThanFourNeighboursAreReadAndEachResultIsW
   EXPECT_EQ(moved.report.traffic.at("out").bytes_written, bytes);
   EXPECT_EQ(moved.report.traffic.at("out").widest, 16u);
   EXPECT_EQ(moved.report.barriers, 0u);
+}
+
+TYPED_TEST(ImageAugmentBodyTest, MovesTheBytesOfItsCostModel) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
+  const at::Tensor images = test_images(3, 1, 32, 32, {}).to(kType<TypeParam>);
+  AugmentSpec gain;
+  gain.gain_low = gain.gain_high = 1.5;
+  for (const AugmentSpec& spec : {AugmentSpec{}, gain, strong_spec()}) {
+    const Emulated run = emulate<TypeParam>(images, {1, 2, 3}, spec);
+    const double source = run.cost.bytes_read - run.cost.bytes_uploaded;
+    const simt::Traffic& in = run.report.traffic.at("in");
+    EXPECT_EQ(source, images.nbytes());
+    EXPECT_EQ(run.cost.bytes_written, run.report.traffic.at("out").bytes_written);
+    EXPECT_EQ(run.cost.bytes_uploaded, run.report.traffic.at("plans").elements_read *
+                                           static_cast<double>(sizeof(AugmentImage)));
+    const double distinct = static_cast<double>(in.elements_read) * sizeof(TypeParam);
+    // What is turned, shifted and cut out needs a little less than all.
+    EXPECT_LE(distinct, source);
+    EXPECT_GE(distinct, spec.rotate > 0 ? 0.7 * source : source);
+    EXPECT_LE(in.bytes_read, spec.rotate > 0 ? 4 * source : source);
+    EXPECT_EQ(run.cost.operations > 0, spec.rotate > 0 || spec.gain_low != 1);
+  }
 }
 
 TEST(ImageAugmentNoiseTest, BodyAndCpuDrawTheSameNoise) {

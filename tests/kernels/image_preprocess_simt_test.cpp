@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/image_preprocess.cuh"
+#include "kernels/image_preprocess_cost.h"
 #include "kernels/image_preprocess_plan_build.h"
 #include "tests/kernels/image_preprocess_cases.h"
 #include "tests/support/reference/image_preprocess.h"
@@ -22,6 +23,7 @@ using cases::random_pixels;
 struct Emulated {
   at::Tensor out;
   simt::Report report;
+  KernelCost cost;
 };
 
 /// Pixels in emulated memory, `shift` bytes after an aligned address.
@@ -47,6 +49,7 @@ Emulated emulate_as(const std::vector<PreprocessImage>& images, const Preprocess
   preprocess::DeviceBatch batch = preprocess::pack(plan, block.data(), block.data());
   const auto count = static_cast<std::int64_t>(images.size());
   Emulated result;
+  result.cost = preprocess::image_preprocess_cost(plan);
   result.out = at::empty({count, spec.channels, spec.height, spec.width}, spec.dtype);
   const simt::Buffer<Out> out("out", static_cast<std::size_t>(result.out.numel()));
   batch.output.data = out.data();
@@ -179,6 +182,59 @@ TEST(ImagePreprocessBodyTest, ReadsOneSharedRowTwicePerFourRowsOfFractionalBoxes
   const DevicePixels odd(random_pixels(at::kShort, {71, 128}, 11));
   const auto uneven = emulate({middle_window(odd.tensor)}, size(32, 56)).report;
   EXPECT_LE(uneven.traffic.at("pixels").bytes_read, (71u + 7) * 128 * 2);
+}
+
+/// Bytes of the source that were read at least once.
+double distinct_bytes(const Emulated& run) {
+  return static_cast<double>(run.report.traffic.at("pixels").elements_read);  // Buffer of bytes
+}
+double source_bytes(const KernelCost& cost) { return cost.bytes_read - cost.bytes_uploaded; }
+
+TEST(ImagePreprocessCostTest, OfAreaIsExactlyWhatTheBodyMoves) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
+  for (const at::ScalarType type : {at::kUInt16, at::kFloat}) {
+    for (const auto& [height, width, to_height, to_width] :
+         {Sizes{64, 256, 16, 64}, Sizes{72, 128, 32, 56}, Sizes{40, 64, 40, 64}}) {
+      const DevicePixels pixels(random_pixels(type, {height, width}, 12));
+      const auto run = emulate({middle_window(pixels.tensor)}, size(to_height, to_width));
+      EXPECT_EQ(source_bytes(run.cost), height * width * c10::elementSize(type));
+      EXPECT_EQ(source_bytes(run.cost), distinct_bytes(run));
+      EXPECT_EQ(run.cost.bytes_written, run.report.traffic.at("out").bytes_written);
+      EXPECT_LE(run.report.traffic.at("parameters").elements_read, run.cost.bytes_uploaded);
+      // Rows that two tiles share are asked for twice.
+      EXPECT_LE(run.report.traffic.at("pixels").bytes_read, 1.15 * source_bytes(run.cost));
+    }
+  }
+}
+
+TEST(ImagePreprocessCostTest, OfABatchIsTheSumOfItsImagesAndOfTheBordersThatAreFilled) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
+  const DevicePixels pixels(random_pixels(at::kShort, {64, 32}, 13));
+  PreprocessSpec spec = size(24, 24);
+  spec.fit = Fit::kPad;
+  spec.dtype = at::kHalf;
+  const auto run = emulate({middle_window(pixels.tensor), middle_window(pixels.tensor)}, spec);
+  EXPECT_EQ(source_bytes(run.cost), 2 * distinct_bytes(run)) << "the two share their pixels";
+  EXPECT_EQ(run.cost.bytes_written, 2 * 24 * 24 * 2);
+  EXPECT_EQ(run.cost.bytes_written, run.report.traffic.at("out").bytes_written);
+}
+
+TEST(ImagePreprocessCostTest, OfBilinearCountsOnlyCoveredPixelsOfWhichWholeWordsAreRead) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
+  const DevicePixels pixels(random_pixels(at::kUInt16, {64, 64}, 14));
+  const auto run = emulate({middle_window(pixels.tensor)}, size(16, 16, Resize::kBilinear));
+  EXPECT_EQ(source_bytes(run.cost), 32 * 32 * 2) << "two of four rows and columns";
+  EXPECT_GE(distinct_bytes(run), source_bytes(run.cost));
+  EXPECT_LE(distinct_bytes(run), 2 * source_bytes(run.cost)) << "all columns of the covered rows";
+}
+
+TEST(ImagePreprocessCostTest, OperationsFollowTheFormula) {
+  const auto pixels = random_pixels(at::kByte, {8, 12}, 15);
+  const auto cost =
+      preprocess::image_preprocess_cost(preprocess::make_plan({middle_window(pixels)}, size(4, 3)));
+  // 96 values windowed at 5 and weighed once; 12 columns of 4 rows; 12 outputs scaled.
+  EXPECT_EQ(cost.operations, 96 * 5 + 2 * 96 + 2 * 12 * 4 + 2 * 12);
+  EXPECT_EQ(cost.launches, 1);
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include "kernels/similarity_cost.h"
 #include "tests/kernels/similarity_brute.h"
 
 // What a search moves, counted by the emulator: rows once per tile of queries, and no scores.
@@ -47,6 +48,31 @@ TEST_F(SimilarityTrafficTest, NoScoreIsWrittenOnlyTheCandidatesOfEachSplit) {
                              scan.traffic.at("counts").bytes_written;
   EXPECT_EQ(rest, scan.traffic.at("thresholds").bytes_written);
   EXPECT_LT(written(scan), 64u * 2000 * sizeof(float) / 4);
+}
+
+TEST_F(SimilarityTrafficTest, CostIsWhatIsReadAndWrittenWithFullListsOfCandidates) {
+  auto search = random_search<BFloat16>(Kind::kInnerProduct, 64, 2000, 16, 10, 3);
+  search.exact = false;
+  const Found found = emulate(search);
+  const KernelCost cost = similarity_cost(search.problem(), found.plan);
+  const ScanPlan& plan = found.plan.first;
+  const double lists = 64.0 * plan.splits * (plan.keep * double{sizeof(Key)} + sizeof(int));
+  const auto& scan = found.reports[1].traffic;
+  const double source =
+      static_cast<double>(scan.at("rows").elements_read * sizeof(BFloat16) +
+                          scan.at("multipliers").elements_read * sizeof(float) +
+                          scan.at("bounds").elements_read * sizeof(SimilarityBlockBounds) +
+                          found.reports[0].traffic.at("query").elements_read * sizeof(float));
+  EXPECT_EQ(cost.bytes_read - lists, source);
+  const auto& merge = found.reports[2].traffic;
+  double results = 0;
+  for (const char* name : {"scores", "ids", "certain", "bound"}) {
+    results += static_cast<double>(merge.at(name).bytes_written);
+  }
+  EXPECT_EQ(cost.bytes_written - lists, results);
+  EXPECT_LE(scan.at("lists").bytes_written + scan.at("counts").bytes_written, lists);
+  EXPECT_LE(cost.bytes_written, 64 * 2000 * sizeof(float) / 4.0) << "no room for scores";
+  EXPECT_EQ(cost.launches, static_cast<int>(found.reports.size()));
 }
 
 TEST_F(SimilarityTrafficTest, TheSecondPassReadsNoRowIfAllAreCertain) {

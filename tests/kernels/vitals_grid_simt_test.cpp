@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/vitals_grid.cuh"
+#include "kernels/vitals_grid_cost.h"
 #include "tests/kernels/vitals_grid_cases.h"
 #include "tests/support/simt/simt.h"
 
@@ -32,6 +33,7 @@ void copy_out(const simt::Buffer<T>& from, const at::Tensor& to) {
 struct Emulated {
   VitalsGrid grid;
   simt::Report report;
+  KernelCost cost;
 };
 
 /// vitals_grid() by the kernel's body.
@@ -51,6 +53,7 @@ Emulated emulate(const VitalsEvents& events, const VitalsGridSpec& spec,
   batch.step_hours = static_cast<float>(batch.step_seconds / 3600.0);
   batch.wide_time = events.time.scalar_type() == at::kDouble;
   batch.wide_variable = events.variable.scalar_type() == at::kInt;
+  result.cost = vitals_grid_cost(batch, sizeof(T));
   const auto offsets = buffer_of<std::int64_t>("offsets", events.offsets);
   const auto time = buffer_of<std::int32_t>("time", events.time);
   const auto variable = buffer_of<std::int16_t>("variable", events.variable);
@@ -187,6 +190,34 @@ TEST(VitalsGridBodyTest, ReadsEachValueOnceAndWritesEachResultOnce) {
     EXPECT_EQ(traffic.at(name).bytes_read, 0u) << name;
   }
   EXPECT_EQ(traffic.at("counts").bytes_written, made.grid.counts.nbytes());
+}
+
+TEST(VitalsGridCostTest, IsWhatTheBodyReadsAndWrites) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
+  VitalsGridSpec spec;
+  spec.variables.resize(37);
+  spec.steps = 70;
+  spec.dtype = at::kHalf;
+  Stays stays = random_stays({3, 400, 36, 70, true, 9});
+  for (auto& stay : stays) {
+    std::erase_if(stay, [](const auto& e) { return e.variable < 0 || e.variable >= 37; });
+  }
+  const Emulated made = emulate<Half>(events_of(stays, at::kFloat), spec);
+  const auto& traffic = made.report.traffic;
+  double read = 0, written = 0;
+  for (const auto& [name, bytes] :
+       std::vector<std::pair<const char*, std::size_t>>{{"offsets", 8},
+                                                        {"time", 4},
+                                                        {"variable", 2},
+                                                        {"value", 4},
+                                                        {"columns", sizeof(GridColumn)}}) {
+    read += static_cast<double>(bytes * traffic.at(name).elements_read);
+  }
+  for (const char* name : {"values", "mask", "delta", "length", "counts"}) {
+    written += static_cast<double>(traffic.at(name).bytes_written);
+  }
+  EXPECT_EQ(made.cost.bytes_read, read);
+  EXPECT_EQ(made.cost.bytes_written, written);
 }
 
 TEST(VitalsGridBodyTest, UnsortedRowsAreReadOncePerTile) {

@@ -13,7 +13,7 @@ COMMANDS = ["train", "evaluate", "predict", "explain", "inspect", "models"]
 def test_help_lists_every_command(salus):
     result = salus("--help")
     assert result.status == DONE and result.stderr == ""
-    for command in COMMANDS:
+    for command in [*COMMANDS, "bench"]:
         assert f"\n  {command} " in result.stdout
 
 

@@ -15,6 +15,8 @@ class AsyncCopies {
   void commit();
   /// Lets the oldest groups arrive until `pending` are left.
   void wait(std::size_t pending);
+  /// Forgets all that is under way.
+  void drop() { open_.clear(), groups_.clear(); }
 
  private:
   struct Copy {

@@ -42,8 +42,8 @@ void check_aligned(const void* address, std::size_t bytes, const char* what) {
     if (candidate->contains(value)) array = candidate;
   }
   if (array == nullptr) array = scheduler().shared_containing(value);
-  scheduler().fail("Misaligned: " + scheduler().name_of(scheduler().running_id()) + " makes " +
-                   what + (array != nullptr ? " on " + array->describe(value) : std::string()) +
+  scheduler().fail("Misaligned: " + scheduler().name_of(scheduler().running_id()) + ": " + what +
+                   (array != nullptr ? " on " + array->describe(value) : std::string()) +
                    ", whose address is no multiple of " + std::to_string(bytes) + ".");
 }
 
@@ -53,7 +53,7 @@ void fail(const char* message) {
 }
 
 void load128(const void* from, void* pack) {
-  check_aligned(from, 16, "a load128");
+  check_aligned(from, 16, "load128");
   if (counts_accesses()) {
     note_access(reinterpret_cast<std::uintptr_t>(from), 16, Access::kRead,
                 __builtin_return_address(0));
@@ -62,7 +62,7 @@ void load128(const void* from, void* pack) {
 }
 
 void store128(void* to, const void* pack) {
-  check_aligned(to, 16, "a store128");
+  check_aligned(to, 16, "store128");
   if (counts_accesses()) {
     note_access(reinterpret_cast<std::uintptr_t>(to), 16, Access::kWrite,
                 __builtin_return_address(0));

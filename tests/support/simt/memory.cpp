@@ -3,7 +3,10 @@
 #include <link.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "tests/support/simt/cuda_builtins.h"
@@ -45,6 +48,13 @@ bool is_static(std::uintptr_t address) {
                      [&](const auto& range) { return address - range.first < range.second; });
 }
 
+/// The array that each place of the code touched last: nearly always it is the same again.
+Array* g_last_at[256] = {};
+
+Array*& last_at(const void* place) {
+  return g_last_at[reinterpret_cast<std::uintptr_t>(place) >> 2 & 255];
+}
+
 Array* find_array(std::uintptr_t address) {
   for (Array* array : global_arrays()) {
     if (array->contains(address)) return array;
@@ -83,7 +93,9 @@ void note_access(std::uintptr_t address, std::size_t bytes, Access kind, const v
   const EmulatorScope scope(thread);
   scheduler->note_step();
   if (thread->fiber->owns(address)) return;  // registers and local memory
-  if (Array* array = find_array(address); array != nullptr) {
+  Array*& last = last_at(place);
+  if (last == nullptr || !last->contains(address)) last = find_array(address);
+  if (Array* array = last; array != nullptr) {
     array->access(address, bytes, kind);
     scheduler->note_request(*array, address, bytes, place);
   } else if (!scheduler->in_closure(address) && !is_static(address)) {
@@ -102,8 +114,10 @@ Array::Array(std::string name, std::size_t bytes, std::size_t element_bytes, Spa
     : name_(std::move(name)), bytes_(bytes), element_bytes_(element_bytes), space_(space) {
   storage_ = std::make_unique<unsigned char[]>(bytes + 2 * kGuard + kAlignment);
   const auto start = reinterpret_cast<std::uintptr_t>(storage_.get()) + kGuard;
+  if (std::has_single_bit(element_bytes)) element_shift_ = std::countr_zero(element_bytes);
   begin_ = (start + kAlignment - 1) / kAlignment * kAlignment;
   data_ = reinterpret_cast<unsigned char*>(begin_);
+  elements_.resize(counts_accesses() ? bytes_ / element_bytes_ + 1 : 0);
   poison();
   if (space == Space::kGlobal) global_arrays().push_back(this);
 }
@@ -111,6 +125,7 @@ Array::Array(std::string name, std::size_t bytes, std::size_t element_bytes, Spa
 Array::~Array() {
   ASAN_UNPOISON_MEMORY_REGION(data_ - kGuard, bytes_ + 2 * kGuard);
   std::erase(global_arrays(), this);
+  std::fill(std::begin(g_last_at), std::end(g_last_at), nullptr);
 }
 
 void Array::poison() {
@@ -119,15 +134,15 @@ void Array::poison() {
   std::memset(data_, 0xff, bytes_);
   ASAN_POISON_MEMORY_REGION(data_ - kGuard, kGuard);
   ASAN_POISON_MEMORY_REGION(data_ + bytes_, kGuard);
-  const std::size_t count = counts_accesses() ? bytes_ / element_bytes_ + 1 : 0;
-  elements_.assign(count, {});
-  initialised_.assign(count, false);
+  if (space_ == Space::kShared) since_ = Scheduler::current()->first_id_of_block();
+  for (const std::size_t index : expected_) elements_[index].expected = false;
+  expected_.clear();
 }
 
-void Array::mark_initialised() { initialised_.assign(initialised_.size(), true); }
+void Array::mark_initialised() { filled_by_host_ = true; }
 
 void Array::forget_launch() {
-  elements_.assign(elements_.size(), {});
+  since_ = Scheduler::current()->first_id_of_launch();
   traffic_ = {};
 }
 
@@ -135,9 +150,13 @@ bool Array::guards_intact() const {
 #if defined(__SANITIZE_ADDRESS__)
   return true;  // AddressSanitizer has stopped the program at the write
 #else
-  const auto whole = [](unsigned char byte) { return byte == kGuardByte; };
-  return std::all_of(data_ - kGuard, data_, whole) &&
-         std::all_of(data_ + bytes_, data_ + bytes_ + kGuard, whole);
+  static const auto kWhole = [] {
+    std::array<unsigned char, kGuard> bytes;
+    bytes.fill(kGuardByte);
+    return bytes;
+  }();
+  return std::memcmp(data_ - kGuard, kWhole.data(), kGuard) == 0 &&
+         std::memcmp(data_ + bytes_, kWhole.data(), kGuard) == 0;
 #endif
 }
 
@@ -158,9 +177,9 @@ void Array::access(std::uintptr_t address, std::size_t bytes, Access kind) {
   if (kind != Access::kWrite) ++traffic_.reads, traffic_.bytes_read += bytes;
   if (kind != Access::kRead) ++traffic_.writes, traffic_.bytes_written += bytes;
   Stamp now = stamp_of_running();
-  now.atomic = kind == Access::kAtomic;
-  const std::size_t first = (address - begin_) / element_bytes_;
-  const std::size_t last = (address + bytes - 1 - begin_) / element_bytes_;
+  now.atomic = kind == Access::kAtomic ? 1 : 0;
+  const std::size_t first = index_of(address);
+  const std::size_t last = index_of(address + bytes - 1);
   for (std::size_t i = first; i <= last; ++i) check_element(i, kind, now);
 }
 
@@ -174,36 +193,35 @@ void Array::expect(std::uintptr_t address, std::size_t bytes) {
   std::memset(data_ + (address - begin_), 0xff, bytes);
   if (elements_.empty()) return;  // built without hooks
   for (std::size_t at = 0; at < bytes; ++at) {
-    elements_[(address + at - begin_) / element_bytes_].expected = true;
+    const std::size_t index = index_of(address + at);
+    if (!std::exchange(elements_[index].expected, true)) expected_.push_back(index);
   }
 }
 
 void Array::land(std::uintptr_t address, std::size_t bytes) {
   if (elements_.empty()) return;
   for (std::size_t at = 0; at < bytes; ++at) {
-    Element& element = elements_[(address + at - begin_) / element_bytes_];
+    Element& element = elements_[index_of(address + at)];
     element.expected = false;
     element.write = stamp_of_running();
   }
 }
 
-bool Array::was_written(std::size_t index) const {
-  const Stamp& write = elements_[index].write;
-  if (space_ == Space::kShared) return write.thread != 0;
-  return initialised_[index] || write.thread != 0;
+bool Array::was_written(const Element& element) const {
+  // What an earlier launch wrote to global memory is still there.
+  return filled_by_host_ || element.write.thread >= (space_ == Space::kShared ? since_ : 1);
 }
 
 void Array::check_element(std::size_t index, Access kind, const Stamp& now) {
   Element& element = elements_[index];
+  Scheduler& scheduler = *Scheduler::current();
   if (element.expected) {
-    Scheduler& scheduler = *Scheduler::current();
     scheduler.fail("In flight: " + scheduler.name_of(now.thread) + " touches " +
                    describe(begin_ + index * element_bytes_) +
                    ", to which an asynchronous copy of " + scheduler.name_of(element.write.thread) +
                    " is on its way: a wait for its group is missing.");
   }
-  if (kind != Access::kWrite && !was_written(index)) {
-    Scheduler& scheduler = *Scheduler::current();
+  if (kind != Access::kWrite && !was_written(element)) {
     scheduler.fail("Uninitialised: " + scheduler.name_of(now.thread) + " reads " +
                    describe(begin_ + index * element_bytes_) + " before it is written.");
   }
@@ -211,22 +229,26 @@ void Array::check_element(std::size_t index, Access kind, const Stamp& now) {
   if (kind != Access::kRead) {
     check_race(index, element.read, now);
     check_race(index, element.earlier_read, now);
-    if (element.write.thread == 0) ++traffic_.elements_written;
+    if (element.write.thread < since_) ++traffic_.elements_written;
     element.write = now;
-    initialised_[index] = true;
   }
   if (kind != Access::kWrite) {
-    if (element.read.thread == 0) ++traffic_.elements_read;
+    if (element.read.thread < since_) ++traffic_.elements_read;
     // Two different readers are kept, so that a writer which also read cannot hide the other.
     if (element.read.thread != now.thread) element.earlier_read = element.read;
     element.read = now;
   }
 }
 
-void Array::check_race(std::size_t index, const Stamp& before, const Stamp& now) const {
-  if (before.thread == 0 || (before.atomic && now.atomic)) return;
+inline void Array::check_race(std::size_t index, const Stamp& before, const Stamp& now) const {
+  if (before.thread < since_ || before.thread == now.thread) return;
+  if (before.atomic != 0 && now.atomic != 0) return;
+  if (Scheduler::current()->is_ordered(before.thread, before.epoch, before.clock)) return;
+  fail_race(index, before, now);
+}
+
+void Array::fail_race(std::size_t index, const Stamp& before, const Stamp& now) const {
   Scheduler& scheduler = *Scheduler::current();
-  if (scheduler.is_ordered(before.thread, before.epoch, before.clock)) return;
   const bool blocks = !scheduler.in_this_block(before.thread);
   scheduler.fail(
       "Race: " + scheduler.name_of(now.thread) + " and " + scheduler.name_of(before.thread) +

@@ -75,31 +75,40 @@ class Array {
  private:
   /// Which thread touched an element, and at which point of its life.
   struct Stamp {
-    std::uint32_t thread = 0;  ///< number in the launch + 1; 0 is nobody
-    std::uint32_t epoch = 0;   ///< barriers of the block passed before
-    std::uint32_t clock = 0;   ///< __syncwarps of the thread passed before
-    bool atomic = false;
+    std::uint32_t thread = 0;      ///< id; those below since_ count as nobody
+    std::uint32_t epoch = 0;       ///< barriers of the block passed before
+    std::uint32_t clock : 31 = 0;  ///< __syncwarps of the thread passed before
+    std::uint32_t atomic : 1 = 0;
   };
   struct Element {
     Stamp write, read, earlier_read;
     bool expected = false;  ///< an asynchronous copy is on its way
   };
 
+  std::size_t index_of(std::uintptr_t address) const {
+    const std::size_t offset = address - begin_;
+    return element_shift_ >= 0 ? offset >> element_shift_ : offset / element_bytes_;
+  }
   void check_element(std::size_t index, Access kind, const Stamp& now);
   void check_race(std::size_t index, const Stamp& before, const Stamp& now) const;
-  bool was_written(std::size_t index) const;
+  [[noreturn]] void fail_race(std::size_t index, const Stamp& before, const Stamp& now) const;
+  bool was_written(const Element& element) const;
   Stamp stamp_of_running() const;
 
   std::string name_;
   std::size_t bytes_;
   std::size_t element_bytes_;
+  int element_shift_ = -1;  // log2 of element_bytes_ if that is whole
   Space space_;
   std::unique_ptr<unsigned char[]> storage_;
   unsigned char* data_ = nullptr;
   std::uintptr_t begin_ = 0;
   Traffic traffic_;
+  // Stamps are never cleared: of the launch (global) or block (shared) are those from since_ on.
   std::vector<Element> elements_;
-  std::vector<bool> initialised_;
+  std::vector<std::size_t> expected_;  // elements that were ever expected since poison()
+  std::uint32_t since_ = 1;
+  bool filled_by_host_ = false;
 };
 
 /// An array in global memory, as cudaMalloc gives it: aligned to 256 bytes.

@@ -270,7 +270,7 @@ TEST(SimtFaultTest, MisalignedVectorLoadIsCaught) {
   EXPECT_EQ(fault(kOneBlock, copy128_kernel, in.data(), out.data(), 4), "");
   EXPECT_EQ(out[255], 2.5f);
   EXPECT_THAT(fault(kOneBlock, copy128_kernel, in.data(), out.data(), 1),
-              AllOf(HasSubstr("Misaligned"), HasSubstr("a load128"), HasSubstr("'in'[")));
+              AllOf(HasSubstr("Misaligned"), HasSubstr("load128"), HasSubstr("'in'[")));
 }
 
 __global__ void pairs_kernel(const float* in, float2* out, int offset) {

@@ -1,6 +1,7 @@
 #include "tests/support/simt/scheduler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <numeric>
 
@@ -11,8 +12,6 @@ dim3 gridDim{};
 
 namespace simt {
 namespace {
-
-Scheduler* g_current = nullptr;
 
 /// Stacks are mapped once and serve every launch.
 Fiber* pooled_fiber(unsigned number) {
@@ -37,7 +36,7 @@ std::string text(const uint3& p) {
 
 }  // namespace
 
-Scheduler* Scheduler::current() { return g_current; }
+Scheduler* Scheduler::current_ = nullptr;
 
 Scheduler::Scheduler(dim3 grid, dim3 block, std::size_t shared_bytes, const Options& options)
     : grid_(grid),
@@ -46,17 +45,29 @@ Scheduler::Scheduler(dim3 grid, dim3 block, std::size_t shared_bytes, const Opti
       options_(options),
       random_(options.seed),
       block_size_(block.x * block.y * block.z) {
-  if (g_current != nullptr) throw Failure("A launch inside of a launch is not emulated.");
+  if (current_ != nullptr) throw Failure("A launch inside of a launch is not emulated.");
   if (block_size_ == 0 || block_size_ > 1024 || block.z > 64) {
     throw Failure("A block has 1 to 1024 threads (z at most 64), this one " +
                   std::to_string(block_size_) + ".");
   }
   if (grid.y > 65535 || grid.z > 65535) throw Failure("A grid's y and z are at most 65535.");
   threads_.resize(block_size_);
-  g_current = this;
+  warps_.resize((block_size_ + 31) / 32);
+  number_threads();
+  current_ = this;
 }
 
-Scheduler::~Scheduler() { g_current = nullptr; }
+Scheduler::~Scheduler() { current_ = nullptr; }
+
+void Scheduler::number_threads() {
+  static std::uint32_t next = 1;
+  const std::uint64_t count = std::uint64_t{grid_.x} * grid_.y * grid_.z * block_size_;
+  if (next + count > 0xffffffff) {
+    throw Failure("One process emulates at most 2^32 threads, in all its launches together.");
+  }
+  launch_id_ = next;
+  next += static_cast<std::uint32_t>(count);
+}
 
 Report Scheduler::run(void (*body)(void*), void* closure, std::size_t closure_bytes) {
   body_ = body;
@@ -66,19 +77,19 @@ Report Scheduler::run(void (*body)(void*), void* closure, std::size_t closure_by
   blockDim = block_;
   gridDim = grid_;
   for (Array* array : global_arrays()) array->forget_launch();
-  std::vector<unsigned> order(static_cast<std::size_t>(grid_.x) * grid_.y * grid_.z);
-  std::iota(order.begin(), order.end(), 0u);
-  if (options_.shuffle) std::shuffle(order.begin(), order.end(), random_);
-  for (unsigned number : order) run_block(number);
+  order_.resize(static_cast<std::size_t>(grid_.x) * grid_.y * grid_.z);
+  std::iota(order_.begin(), order_.end(), 0u);
+  if (options_.shuffle) std::shuffle(order_.begin(), order_.end(), random_);
+  for (unsigned run = 0; run < order_.size(); ++run) run_block(run);
   for (Array* array : global_arrays()) add_traffic(*array, array->traffic());
-  report_.blocks = order.size();
+  report_.blocks = order_.size();
   report_.threads = report_.blocks * block_size_;
   return report_;
 }
 
-void Scheduler::run_block(unsigned number) {
-  block_number_ = number;
-  blockIdx = position_of(number, grid_);
+void Scheduler::run_block(unsigned run) {
+  block_id_ = launch_id_ + run * block_size_;
+  blockIdx = position_of(order_[run], grid_);
   epoch_ = at_barrier_ = predicates_ = 0;
   steps_ = 0;
   for (auto& [key, array] : shared_) array->poison();
@@ -94,15 +105,18 @@ void Scheduler::run_block(unsigned number) {
 void Scheduler::start_threads() {
   alive_ = block_size_;
   ready_.clear();
+  warps_.assign(warps_.size(), {});
+  if (block_size_ % 32 != 0) warps_.back().gone = 0xffffffffu << block_size_ % 32;
   for (unsigned i = 0; i < block_size_; ++i) {
     Thread& thread = threads_[i];
     thread.number = i;
+    thread.id = block_id_ + i;
     thread.fiber = pooled_fiber(i);
     thread.position = position_of(i, block_);
     thread.at = {};
     thread.seen.fill(0);
     thread.inside_emulator = 0;
-    thread.copies = {};
+    thread.copies.drop();
     thread.fiber->start(&Scheduler::thread_main, this);
     make_ready(thread);
   }
@@ -115,7 +129,9 @@ void Scheduler::thread_main(void* scheduler) {
 }
 
 Thread& Scheduler::next_ready() {
-  if (options_.shuffle) std::swap(ready_[random_() % ready_.size()], ready_.front());
+  if (options_.shuffle) {
+    std::swap(ready_[(random_() >> 32) * ready_.size() >> 32], ready_.front());
+  }
   Thread& thread = threads_[ready_.front()];
   ready_.pop_front();
   return thread;
@@ -154,8 +170,11 @@ void Scheduler::exit_running() {
     fail("Divergent barrier: " + describe(*waiter) + ", but " + name_of(running_id()) +
          " has left the kernel.");
   }
+  Warp& warp = warps_[running_->warp()];
+  warp.gone |= 1u << running_->lane();
   const unsigned first = running_->warp() * 32;
-  for (unsigned number = first; number < std::min(first + 32, block_size_); ++number) {
+  const unsigned end = warp.waiting == 0 ? first : std::min(first + 32, block_size_);
+  for (unsigned number = first; number < end; ++number) {
     const Thread& other = threads_[number];
     if (other.state != Thread::State::kInCollective) continue;
     if ((other.mask >> running_->lane() & 1) == 0) continue;
@@ -172,10 +191,12 @@ unsigned Scheduler::barrier(const char* name, bool predicate, Line at) {
     fail("Divergent barrier: " + name_of(running_id()) + " reaches " + describe(*running_) +
          ", but " + std::to_string(block_size_ - alive_) + " threads have left the kernel.");
   }
-  for (const Thread& other : threads_) {
-    if (other.state != Thread::State::kAtBarrier) continue;
-    if (other.at.line == at.line && std::string_view(other.at.file) == at.file) break;
-    fail("Divergent barrier: " + describe(*running_) + ", but " + describe(other) + ".");
+  if (at_barrier_ == 0) barrier_ = at;
+  if (barrier_.line != at.line || std::string_view(barrier_.file) != at.file) {
+    const auto other = std::find_if(threads_.begin(), threads_.end(), [](const Thread& thread) {
+      return thread.state == Thread::State::kAtBarrier;
+    });
+    fail("Divergent barrier: " + describe(*running_) + ", but " + describe(*other) + ".");
   }
   running_->state = Thread::State::kAtBarrier;
   ++at_barrier_;
@@ -201,23 +222,25 @@ void Scheduler::check_mask(const char* name, unsigned mask, Line at) {
     fail("Wrong mask: " + describe(*running_) + " and is not in its own mask " + in_hex(mask) +
          ".");
   }
-  for (unsigned lane = 0; lane < 32; ++lane) {
-    if ((mask >> lane & 1) == 0) continue;
-    const unsigned number = running_->warp() * 32 + lane;
-    const bool exists = number < block_size_;
-    if (exists && threads_[number].state != Thread::State::kExited) continue;
-    fail("Exited lane in a mask: " + describe(*running_) + " and names lane " +
-         std::to_string(lane) +
-         (exists ? ", which has left the kernel." : ", which the block does not have."));
-  }
+  const unsigned gone = mask & warps_[running_->warp()].gone;
+  if (gone == 0) return;
+  const auto lane = static_cast<unsigned>(std::countr_zero(gone));
+  fail("Exited lane in a mask: " + describe(*running_) + " and names lane " + std::to_string(lane) +
+       (running_->warp() * 32 + lane < block_size_ ? ", which has left the kernel."
+                                                   : ", which the block does not have."));
 }
 
-bool Scheduler::lanes_arrived(const Thread& self) const {
-  for (unsigned lane = 0; lane < 32; ++lane) {
-    if ((self.mask >> lane & 1) == 0) continue;
-    if (threads_[self.warp() * 32 + lane].state != Thread::State::kInCollective) return false;
+/// Of the lanes that wait, none may have another idea of who takes part in what.
+void Scheduler::check_partners(const Thread& self) const {
+  for (unsigned rest = warps_[self.warp()].waiting; rest != 0; rest &= rest - 1) {
+    const auto lane = static_cast<unsigned>(std::countr_zero(rest));
+    const Thread& other = threads_[self.warp() * 32 + lane];
+    if (other.mask == self.mask && other.combine == self.combine) continue;
+    if ((self.mask >> lane & 1) == 0 && (other.mask >> self.lane() & 1) == 0) continue;
+    Scheduler::current()->fail("Wrong mask: " + describe(self) + " with mask " + in_hex(self.mask) +
+                               ", but " + describe(other) + " with mask " + in_hex(other.mask) +
+                               ".");
   }
-  return true;
 }
 
 void Scheduler::collective(const char* name, Combine combine, unsigned mask, void* payload, Line at,
@@ -228,47 +251,38 @@ void Scheduler::collective(const char* name, Combine combine, unsigned mask, voi
   self.combine = combine;
   self.mask = mask;
   self.payload = payload;
-  void* payloads[32] = {};
-  Thread* lanes[32] = {};
-  for (unsigned lane = 0; lane < 32; ++lane) {
-    if (self.warp() * 32 + lane >= block_size_) break;
-    Thread& other = threads_[self.warp() * 32 + lane];
-    if (other.state != Thread::State::kInCollective) continue;
-    const bool same = other.mask == mask && other.combine == combine;
-    if (!same && ((mask >> lane & 1) != 0 || (other.mask >> self.lane() & 1) != 0)) {
-      fail("Wrong mask: " + describe(self) + " with mask " + in_hex(mask) + ", but " +
-           describe(other) + " with mask " + in_hex(other.mask) + ".");
-    }
-    if (!same) continue;
-    payloads[lane] = other.payload;
-    lanes[lane] = &other;
+  Warp& warp = warps_[self.warp()];
+  if (warp.waiting == 0) {
+    warp.mask = mask;
+    warp.combine = combine;
+    warp.uniform = true;
   }
-  if (!lanes_arrived(self)) return suspend();
-  steps_ = 0;
-  if (combine != nullptr) combine(payloads, mask);
-  if (orders_memory) {
-    std::array<std::uint32_t, 32> joined{};
-    for (Thread* lane : lanes) {
-      if (lane == nullptr) continue;
-      ++lane->seen[lane->lane()];
-      for (int i = 0; i < 32; ++i) joined[i] = std::max(joined[i], lane->seen[i]);
-    }
-    for (Thread* lane : lanes) {
-      if (lane != nullptr) lane->seen = joined;
-    }
-  }
-  for (Thread* lane : lanes) {
-    if (lane != nullptr) make_ready(*lane);
-  }
+  if (warp.mask != mask || warp.combine != combine) warp.uniform = false;
+  if (!warp.uniform) check_partners(self);
+  warp.waiting |= 1u << self.lane();
+  if ((warp.waiting & mask) == mask) release_collective(warp, self, orders_memory);
   suspend();
 }
 
-bool Scheduler::is_ordered(std::uint32_t id, std::uint32_t epoch, std::uint32_t clock) const {
-  if (id == running_id()) return true;
-  if (!in_this_block(id)) return false;
-  if (epoch < epoch_) return true;
-  const unsigned number = (id - 1) % block_size_;
-  return number / 32 == running_->warp() && clock < running_->seen[number % 32];
+void Scheduler::release_collective(Warp& warp, const Thread& self, bool orders_memory) {
+  steps_ = 0;
+  void* payloads[32] = {};
+  Thread* const lanes = &threads_[self.warp() * 32];
+  const auto for_each_lane = [&](auto&& visit) {
+    for (unsigned rest = self.mask; rest != 0; rest &= rest - 1) visit(std::countr_zero(rest));
+  };
+  for_each_lane([&](int lane) { payloads[lane] = lanes[lane].payload; });
+  if (self.combine != nullptr) self.combine(payloads, self.mask);
+  if (orders_memory) {
+    std::array<std::uint32_t, 32> joined{};
+    for_each_lane([&](int lane) {
+      ++lanes[lane].seen[lane];
+      for (int i = 0; i < 32; ++i) joined[i] = std::max(joined[i], lanes[lane].seen[i]);
+    });
+    for_each_lane([&](int lane) { lanes[lane].seen = joined; });
+  }
+  warp.waiting &= ~self.mask;
+  for_each_lane([&](int lane) { make_ready(lanes[lane]); });
 }
 
 void Scheduler::fail(const std::string& message) {
@@ -302,13 +316,13 @@ void Scheduler::fail_livelock() {
 }
 
 std::string Scheduler::name_of(std::uint32_t id) const {
-  const unsigned block = (id - 1) / block_size_;
-  return "thread " + text(position_of((id - 1) % block_size_, block_)) + " of block " +
-         text(position_of(block, grid_));
+  const unsigned run = (id - launch_id_) / block_size_;
+  return "thread " + text(position_of((id - launch_id_) % block_size_, block_)) + " of block " +
+         text(position_of(order_[run], grid_));
 }
 
 std::string Scheduler::describe(const Thread& thread) const {
-  std::string where = name_of(id_of(thread.number)) + " waits in " +
+  std::string where = name_of(thread.id) + " waits in " +
                       (thread.waits_in != nullptr ? thread.waits_in : "nothing");
   if (thread.at.file != nullptr) {
     const std::string file = thread.at.file;

@@ -57,7 +57,8 @@ struct Thread {
   enum class State { kReady, kAtBarrier, kInCollective, kExited };
 
   Fiber* fiber = nullptr;
-  unsigned number = 0;  ///< in its block
+  unsigned number = 0;   ///< in its block
+  std::uint32_t id = 0;  ///< of this run of it; later runs have larger ones, in every launch
   uint3 position{};
   State state = State::kReady;
   const char* waits_in = nullptr;  ///< name of the barrier or collective
@@ -71,6 +72,16 @@ struct Thread {
 
   unsigned lane() const { return number % 32; }
   unsigned warp() const { return number / 32; }
+};
+
+/// What the lanes of one warp wait for. Nearly always they all come to the same collective: then
+/// its first lane's mask and function stand for all of them.
+struct Warp {
+  unsigned gone = 0;     ///< lanes that have left the kernel, or that the block does not have
+  unsigned waiting = 0;  ///< lanes in a collective
+  unsigned mask = 0;
+  Combine combine = nullptr;
+  bool uniform = true;  ///< whether all that wait came with `mask` and `combine`
 };
 
 /// Marks that the running thread is in the emulator's code. That code shares inline functions of
@@ -113,11 +124,20 @@ class Scheduler {
   // What the memory checks ask.
   Thread* running() const { return running_; }
   std::uint32_t epoch() const { return epoch_; }
-  std::uint32_t running_id() const { return id_of(running_->number); }
-  bool in_this_block(std::uint32_t id) const { return (id - 1) / block_size_ == block_number_; }
+  std::uint32_t running_id() const { return running_->id; }
+  /// Ids below this are of earlier launches, or of earlier blocks.
+  std::uint32_t first_id_of_launch() const { return launch_id_; }
+  std::uint32_t first_id_of_block() const { return block_id_; }
+  bool in_this_block(std::uint32_t id) const { return id - block_id_ < block_size_; }
   /// True if what thread `id` did at (epoch, clock) is ordered before what the running one does
   /// now.
-  bool is_ordered(std::uint32_t id, std::uint32_t epoch, std::uint32_t clock) const;
+  bool is_ordered(std::uint32_t id, std::uint32_t epoch, std::uint32_t clock) const {
+    if (id == running_->id) return true;
+    if (!in_this_block(id)) return false;
+    if (epoch < epoch_) return true;
+    const unsigned number = id - block_id_;
+    return number / 32 == running_->warp() && clock < running_->seen[number % 32];
+  }
   Array* shared_containing(std::uintptr_t address) const;
   Array* shared_near(std::uintptr_t address) const;
   bool in_closure(std::uintptr_t address) const {
@@ -131,12 +151,12 @@ class Scheduler {
     if (options_.count_transactions) requests_.note(running_->number, place, array, address, bytes);
   }
 
-  static Scheduler* current();
+  static Scheduler* current() { return current_; }
 
  private:
   static void thread_main(void* scheduler);
-  std::uint32_t id_of(unsigned number) const { return block_number_ * block_size_ + number + 1; }
-  void run_block(unsigned number);
+  void number_threads();
+  void run_block(unsigned run);
   void start_threads();
   void resume(Thread& thread);
   Thread& next_ready();
@@ -145,7 +165,8 @@ class Scheduler {
   void exit_running();
   void release_barrier();
   void check_mask(const char* name, unsigned mask, Line at);
-  bool lanes_arrived(const Thread& self) const;
+  void check_partners(const Thread& self) const;
+  void release_collective(Warp& warp, const Thread& self, bool orders_memory);
   [[noreturn]] void fail_deadlock() const;
   [[noreturn]] void fail_livelock();
   void check_shared_bytes();
@@ -158,17 +179,22 @@ class Scheduler {
   Options options_;
   std::mt19937_64 random_;
   unsigned block_size_ = 0;
-  unsigned block_number_ = 0;
+  std::vector<unsigned> order_;  // of the blocks
+  std::uint32_t launch_id_ = 1;
+  std::uint32_t block_id_ = 1;
   void (*body_)(void*) = nullptr;
   void* closure_ = nullptr;
   std::uintptr_t closure_begin_ = 0;
   std::size_t closure_bytes_ = 0;
 
+  static Scheduler* current_;
   std::vector<Thread> threads_;
+  std::vector<Warp> warps_;
   std::deque<unsigned> ready_;
   Thread* running_ = nullptr;
   unsigned alive_ = 0;
   unsigned at_barrier_ = 0;
+  Line barrier_;  // the one that the first of them stands at
   unsigned predicates_ = 0;
   unsigned released_predicates_ = 0;
   std::uint32_t epoch_ = 0;

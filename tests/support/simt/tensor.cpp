@@ -62,9 +62,14 @@ float truncated_sum(const double* terms, int count) {
     plain += terms[i];
   }
   if (largest == 0 || !std::isfinite(plain)) return static_cast<float>(plain);
-  const double unit = std::ldexp(1.0, std::ilogb(largest) - 23);
-  double sum = 0;
-  for (int i = 0; i < count; ++i) sum += std::trunc(terms[i] / unit) * unit;
+  // The power of two at or below `largest`, by its exponent alone: scaling by it is exact.
+  constexpr std::uint64_t kExponent = 0x7ff0000000000000u;
+  const double unit =
+      std::bit_cast<double>(std::bit_cast<std::uint64_t>(largest) & kExponent) * 0x1p-23;
+  const double per_unit = 1 / unit;
+  std::int64_t units = 0;  // the conversion cuts off
+  for (int i = 0; i < count; ++i) units += static_cast<std::int64_t>(terms[i] * per_unit);
+  const double sum = static_cast<double>(units) * unit;
   const auto nearest = static_cast<float>(sum);
   return std::abs(nearest) > std::abs(sum) ? std::nextafter(nearest, 0.0f) : nearest;
 }

@@ -1,0 +1,61 @@
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+
+#include "engine/measure/kernel_cases.h"
+#include "kernels/similarity.h"
+#include "kernels/similarity_cost.h"
+#include "kernels/similarity_scan_plan_build.h"
+
+namespace salus::measure {
+namespace {
+
+/// An H100's, from which the search is planned for the model.
+constexpr kernels::similarity::DeviceLimits kLimits{.processors = 132, .shared_bytes = 227 * 1024};
+
+/// float32 [count, dim] whose values have no period within the rows.
+at::Tensor made_up_rows(std::int64_t count, std::int64_t dim) {
+  const auto index = at::arange(count * dim, at::kLong);
+  const auto bits = (index * 2654435761L).bitwise_right_shift(9).bitwise_and(0xffff);
+  return (bits.to(at::kFloat) / 65536 - 0.5).view({count, dim});
+}
+
+KernelCase topk_case(const std::string& problem, std::int64_t queries, std::int64_t count,
+                     std::int64_t dim, at::ScalarType dtype) {
+  constexpr std::int64_t kBest = 10;
+  kernels::SimilarityProblem asked;
+  asked.queries = queries;
+  asked.k = kBest;
+  asked.candidates = 4 * kBest;
+  asked.rows.type = dtype == at::kChar ? kernels::RowType::kInt8 : kernels::RowType::kBFloat16;
+  asked.rows.count = count;
+  asked.rows.dim = static_cast<int>(dim);
+  KernelCase made{problem, {}, {}};
+  made.cost = kernels::similarity::similarity_cost(
+      asked, kernels::similarity::plan_search(asked, kLimits, /*vectors=*/true));
+  made.prepare = [=](const at::Device& device) -> std::function<void()> {
+    const auto values = made_up_rows(count, dim).to(device);
+    kernels::SimilarityIndex index;
+    if (dtype == at::kChar) {
+      const auto quantized = kernels::similarity_quantize(values);
+      index = kernels::similarity_prepare(quantized.rows, kernels::Metric::kInnerProduct,
+                                          quantized.scales);
+    } else {
+      index = kernels::similarity_prepare(values.to(dtype), kernels::Metric::kInnerProduct);
+    }
+    const auto asking = values.slice(0, 0, queries).contiguous();
+    return [=] { kernels::similarity_topk(asking, index, {.k = kBest}); };
+  };
+  return made;
+}
+
+}  // namespace
+
+std::vector<KernelCase> similarity_cases() {
+  return {
+      topk_case("top-10 of 100,000 x 256 bfloat16, 1 query", 1, 100000, 256, at::kBFloat16),
+      topk_case("top-10 of 100,000 x 256 bfloat16, 64 queries", 64, 100000, 256, at::kBFloat16),
+      topk_case("top-10 of 100,000 x 256 int8, 1 query", 1, 100000, 256, at::kChar),
+      topk_case("top-10 of 1,000,000 x 256 bfloat16, 64 queries", 64, 1000000, 256, at::kBFloat16)};
+}
+
+}  // namespace salus::measure
