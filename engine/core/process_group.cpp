@@ -31,10 +31,11 @@ int number(const char* name, int lowest, int highest) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < lowest ||
       value > highest) {
-    throw UsageError(fmt::format(
-        "The environment says {}=\"{}\" where a number from {} to {} is needed; start the processes "
-        "by torchrun --no-python.",
-        name, text, lowest, highest));
+    throw UsageError(
+        fmt::format("The environment says {}=\"{}\" where a number from {} to {} is needed; start "
+                    "the processes "
+                    "by torchrun --no-python.",
+                    name, text, lowest, highest));
   }
   return value;
 }
@@ -69,8 +70,8 @@ c10::intrusive_ptr<c10d::Store> connect_store(int rank, int size) {
   options.timeout = kPatience;
   auto store = c10::make_intrusive<c10d::TCPStore>(address, options);
   // After a restart by torchrun the agent's store still has the keys of the run before.
-  return c10::make_intrusive<c10d::PrefixStore>(
-      "salus/" + variable("TORCHELASTIC_RESTART_COUNT"), store);
+  return c10::make_intrusive<c10d::PrefixStore>("salus/" + variable("TORCHELASTIC_RESTART_COUNT"),
+                                                store);
 }
 
 std::shared_ptr<gloo::transport::Device> network_device() {
@@ -120,7 +121,8 @@ ProcessGroup ProcessGroup::from_environment() {
 }
 
 at::Tensor ProcessGroup::all_gather(const at::Tensor& own) const {
-  TORCH_CHECK(own.is_cpu() && own.is_contiguous(), "all_gather: a contiguous CPU tensor is needed.");
+  TORCH_CHECK(own.is_cpu() && own.is_contiguous(),
+              "all_gather: a contiguous CPU tensor is needed.");
   std::vector<std::int64_t> shape = own.sizes().vec();
   shape.insert(shape.begin(), size_);
   at::Tensor all = at::empty(shape, own.options());

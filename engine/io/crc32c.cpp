@@ -43,7 +43,8 @@ std::uint32_t by_table(std::span<const std::byte> bytes, std::uint32_t crc) {
 }
 
 #if defined(__x86_64__)
-// SSE 4.2 has this very polynomial as an instruction: 8 bytes in three cycles, five times the table.
+// SSE 4.2 has this very polynomial as an instruction: 8 bytes in three cycles, five times the
+// table.
 __attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::span<const std::byte> bytes,
                                                                std::uint32_t seed) {
   std::uint64_t crc = seed;

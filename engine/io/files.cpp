@@ -69,7 +69,7 @@ void write_directly(const std::string& path, std::span<const std::byte> bytes) {
 
 // Swaps two folders in one step, so that no moment without a folder exists; false where the file
 // system cannot.
-bool exchange(const std::string& a, const std::string& b) {
+bool exchange_folders(const std::string& a, const std::string& b) {
   return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
 }
 
@@ -219,7 +219,7 @@ void AtomicFolder::commit() {
     if (::rename(temporary_.c_str(), final_.c_str()) != 0) {
       throw_system_error("Cannot make folder", final_, errno);
     }
-  } else if (!exchange(temporary_, final_)) {
+  } else if (!exchange_folders(temporary_, final_)) {
     replace_in_two_steps(temporary_, final_);
   }
   committed_ = true;

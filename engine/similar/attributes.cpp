@@ -104,8 +104,8 @@ bool Condition::holds(std::string_view value) const {
 
 Condition parse_condition(const std::string& text, const Manifest& manifest) {
   const std::size_t sign = text.find_first_of("=!<>");
-  const auto [comparison, length] =
-      comparison_at(sign == std::string::npos ? std::string_view() : std::string_view(text).substr(sign));
+  const auto [comparison, length] = comparison_at(
+      sign == std::string::npos ? std::string_view() : std::string_view(text).substr(sign));
   if (length == 0 || sign == 0) {
     throw UsageError(fmt::format(
         "The condition \"{}\" is not like site=A or age>=60; the comparisons are =, !=, <, <=, >, "
@@ -118,15 +118,14 @@ Condition parse_condition(const std::string& text, const Manifest& manifest) {
   condition.comparison = comparison;
   condition.text = trimmed(std::string_view(text).substr(sign + length));
   condition.missing = condition.text.empty();
-  const bool equality =
-      comparison == Comparison::kEqual || comparison == Comparison::kNotEqual;
+  const bool equality = comparison == Comparison::kEqual || comparison == Comparison::kNotEqual;
   if (condition.missing && !equality) {
     throw UsageError(fmt::format("The condition \"{}\" has no value to compare with.", text));
   }
   if (condition.kind == AttributeKind::kNumber && !parse_number(condition.text, condition.number)) {
-    throw UsageError(fmt::format("The condition \"{}\" compares {}, which is a number, with \"{}\".",
-                                 text, manifest.attributes[condition.attribute].name,
-                                 condition.text));
+    throw UsageError(
+        fmt::format("The condition \"{}\" compares {}, which is a number, with \"{}\".", text,
+                    manifest.attributes[condition.attribute].name, condition.text));
   }
   return condition;
 }

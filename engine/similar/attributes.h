@@ -47,7 +47,7 @@ struct Condition {
   AttributeKind kind = AttributeKind::kNumber;
   Comparison comparison = Comparison::kEqual;
   std::string text;
-  double number = 0;  ///< `text` as a number, for number attributes
+  double number = 0;     ///< `text` as a number, for number attributes
   bool missing = false;  ///< `text` is ""
 
   bool holds(double value) const;
@@ -56,7 +56,8 @@ struct Condition {
 };
 
 /// Parses "site=A", "age>=60", "view!=AP": =, !=, <, <=, >, >=; == is =.
-/// \throws UsageError naming what is wrong: no comparison, an attribute that the index does not have
+/// \throws UsageError naming what is wrong: no comparison, an attribute that the index does not
+/// have
 ///         (and the nearest one), a number attribute against text.
 Condition parse_condition(const std::string& text, const Manifest& manifest);
 

@@ -18,9 +18,8 @@ std::optional<std::int64_t> integer_id(std::string_view id) {
 }
 
 IdKind id_kind(const std::vector<std::string>& ids) {
-  const bool integers = std::all_of(ids.begin(), ids.end(), [](const std::string& id) {
-    return integer_id(id).has_value();
-  });
+  const bool integers = std::all_of(
+      ids.begin(), ids.end(), [](const std::string& id) { return integer_id(id).has_value(); });
   return integers ? IdKind::kInteger : IdKind::kText;
 }
 

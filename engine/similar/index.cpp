@@ -74,9 +74,9 @@ Index Index::open(const std::string& path) {
 
 std::size_t Index::part_of(std::int64_t row) const {
   TORCH_CHECK(row >= 0 && row < rows(), "similar: there is no row ", row, ".");
-  const auto after = std::upper_bound(
-      parts_.begin(), parts_.end(), row,
-      [](std::int64_t value, const auto& part) { return value < part->first; });
+  const auto after =
+      std::upper_bound(parts_.begin(), parts_.end(), row,
+                       [](std::int64_t value, const auto& part) { return value < part->first; });
   return static_cast<std::size_t>(after - parts_.begin()) - 1;
 }
 
@@ -101,10 +101,10 @@ std::int64_t Index::find(const std::string& id) const {
 std::vector<std::uint64_t> Index::matching(std::size_t place,
                                            const std::vector<Condition>& conditions) const {
   const Part& part = *parts_[place];
-  std::vector<std::uint64_t> words = part.alive.all()
-                                         ? all_rows(part.segment.rows())
-                                         : std::vector<std::uint64_t>(part.alive.words().begin(),
-                                                                      part.alive.words().end());
+  std::vector<std::uint64_t> words =
+      part.alive.all()
+          ? all_rows(part.segment.rows())
+          : std::vector<std::uint64_t>(part.alive.words().begin(), part.alive.words().end());
   for (const Condition& condition : conditions) apply(condition, part.segment, words);
   return words;
 }

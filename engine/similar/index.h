@@ -16,8 +16,8 @@ namespace salus::similar {
 /// open() does not show, and its files stay readable even when they have been removed. Rows are
 /// mapped, never read whole. Copies share the mappings. Thread-safe.
 ///
-/// Rows are numbered from 0 through all segments in the order in which they were added, deleted ones
-/// included; that is the order in which equal scores rank.
+/// Rows are numbered from 0 through all segments in the order in which they were added, deleted
+/// ones included; that is the order in which equal scores rank.
 class Index {
  public:
   struct Part {

@@ -44,8 +44,8 @@ void check_may_create(const std::string& path, bool replace) {
           path));
     }
     if (name != kManifestFile && name != kLockFile && !is_data_file(name) && !is_partial(name)) {
-      throw Error(fmt::format(
-          "{} holds {}, which is no file of an index; choose a new folder.", path, name));
+      throw Error(fmt::format("{} holds {}, which is no file of an index; choose a new folder.",
+                              path, name));
     }
   }
 }
@@ -110,7 +110,8 @@ AppendReport IndexWriter::add(Manifest manifest, const VectorSource& source, boo
   manifest.generation = next_generation();
   delete_rows(manifest, rows.replaced);
   if (report.added > 0) {
-    const SegmentEntry entry{fmt::format("segment-{}.rows", manifest.generation), report.added, "", 0};
+    const SegmentEntry entry{fmt::format("segment-{}.rows", manifest.generation), report.added, "",
+                             0};
     write_segment(path_ + "/" + entry.file, manifest, content_of(source, rows, manifest));
     done("segment written");
     report.unfindable = Segment(path_ + "/" + entry.file, manifest, entry).unfindable();
@@ -170,7 +171,8 @@ std::int64_t IndexWriter::compact() {
   manifest.segments.clear();
   const SegmentContent content = remaining_content(*index_);
   if (content.rows > 0) {
-    const SegmentEntry entry{fmt::format("segment-{}.rows", manifest.generation), content.rows, "", 0};
+    const SegmentEntry entry{fmt::format("segment-{}.rows", manifest.generation), content.rows, "",
+                             0};
     write_segment(path_ + "/" + entry.file, manifest, content);
     done("segment written");
     manifest.segments.push_back(entry);

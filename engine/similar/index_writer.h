@@ -17,7 +17,7 @@ namespace salus::similar {
 struct IndexSettings {
   kernels::Metric metric = kernels::Metric::kCosine;
   at::ScalarType dtype = at::kBFloat16;  ///< float32, float16, bfloat16 or int8
-  bool originals = false;    ///< keep float32 rows too: scores are theirs then
+  bool originals = false;                ///< keep float32 rows too: scores are theirs then
   bool standardise = false;  ///< each value less its mean, by its standard deviation, over the rows
 };
 
@@ -32,9 +32,9 @@ struct RemoveReport {
   std::vector<std::string> unknown;  ///< ids that no row has
 };
 
-/// Changes an index. One writer at a time, in all processes. Every change is one step: killed at any
-/// moment, it has happened or not, and the next writer removes what was left behind. Readers that
-/// have the index open keep their snapshot.
+/// Changes an index. One writer at a time, in all processes. Every change is one step: killed at
+/// any moment, it has happened or not, and the next writer removes what was left behind. Readers
+/// that have the index open keep their snapshot.
 class IndexWriter {
  public:
   /// Told what was just done ("locked", "segment written", "manifest written", ...).
@@ -67,8 +67,8 @@ class IndexWriter {
   RemoveReport remove(const std::vector<Condition>& conditions);
 
   /// Writes all rows that are not deleted into one new segment and removes the old files: after it
-  /// the bytes of deleted rows, their ids and attributes are in no file of the index. (A file system
-  /// or disk that keeps old blocks may still hold them; so may backups.)
+  /// the bytes of deleted rows, their ids and attributes are in no file of the index. (A file
+  /// system or disk that keeps old blocks may still hold them; so may backups.)
   /// \returns how many rows were erased.
   std::int64_t compact();
 

@@ -100,9 +100,9 @@ Manifest from_json(const Json& json) {
   manifest.mean = json.at("mean").get<std::vector<double>>();
   manifest.deviation = json.at("deviation").get<std::vector<double>>();
   for (const Json& type : json.at("attributes")) {
-    manifest.attributes.push_back(
-        {type.at("name").get<std::string>(),
-         type.at("kind") == "number" ? AttributeKind::kNumber : AttributeKind::kText});
+    manifest.attributes.push_back({type.at("name").get<std::string>(), type.at("kind") == "number"
+                                                                           ? AttributeKind::kNumber
+                                                                           : AttributeKind::kText});
   }
   for (const Json& entry : json.at("segments")) {
     manifest.segments.push_back(
@@ -206,10 +206,8 @@ bool is_data_file(const std::string& name) {
   if (!segment && !alive) return false;
   const std::size_t begin = name.find('-') + 1;
   const std::size_t count = name.size() - 5 - begin;
-  return count > 0 && std::all_of(name.begin() + static_cast<std::ptrdiff_t>(begin),
-                                  name.end() - 5, [](char c) {
-                                    return (c >= '0' && c <= '9') || c == '-';
-                                  });
+  return count > 0 && std::all_of(name.begin() + static_cast<std::ptrdiff_t>(begin), name.end() - 5,
+                                  [](char c) { return (c >= '0' && c <= '9') || c == '-'; });
 }
 
 Manifest read_manifest(const std::string& folder) {
@@ -243,12 +241,15 @@ void write_manifest(const std::string& folder, const Manifest& manifest) {
   file["version"] = kVersion;
   file["index"] = to_json(manifest);
   file["checksum"] = checksum_of(file["index"]);
-  io::write_text(folder + "/" + kManifestFile, file.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  io::write_text(folder + "/" + kManifestFile,
+                 file.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 std::string to_string(kernels::Metric metric) { return name_of(metrics(), metric); }
 std::string dtype_name(at::ScalarType dtype) { return name_of(dtypes(), dtype); }
-kernels::Metric parse_metric(const std::string& name) { return value_of(metrics(), name, "metric"); }
+kernels::Metric parse_metric(const std::string& name) {
+  return value_of(metrics(), name, "metric");
+}
 at::ScalarType parse_dtype(const std::string& name) { return value_of(dtypes(), name, "dtype"); }
 
 }  // namespace salus::similar

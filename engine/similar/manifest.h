@@ -18,8 +18,8 @@ namespace salus::similar {
 ///   lock             held by a process that writes
 ///
 /// A change writes new files, makes them durable and then replaces the manifest by rename: that is
-/// the moment at which it happens. Files that no manifest names are removed by the next writer. G is
-/// the generation of the manifest that first named the file, so no name is used twice.
+/// the moment at which it happens. Files that no manifest names are removed by the next writer. G
+/// is the generation of the manifest that first named the file, so no name is used twice.
 
 enum class IdKind { kInteger, kText };
 enum class AttributeKind { kNumber, kText };
@@ -49,7 +49,7 @@ struct Manifest {
   std::int64_t next_id = 0;  ///< for those: never one that was used before
   std::string id_column;     ///< of tables; "" if none was named
 
-  std::vector<std::string> columns;    ///< of tables, in order of the vector; empty for arrays
+  std::vector<std::string> columns;     ///< of tables, in order of the vector; empty for arrays
   std::vector<double> mean, deviation;  ///< per value, if rows and queries are standardised
   std::vector<AttributeType> attributes;
   std::vector<SegmentEntry> segments;
@@ -71,8 +71,8 @@ void write_manifest(const std::string& folder, const Manifest& manifest);
 /// Whether `name` is one that files of an index (lock and manifest apart) have.
 bool is_data_file(const std::string& name);
 
-std::string to_string(kernels::Metric metric);       ///< "cosine", "ip", "l2"
-std::string dtype_name(at::ScalarType dtype);        ///< "f32", "f16", "bf16", "int8"
+std::string to_string(kernels::Metric metric);  ///< "cosine", "ip", "l2"
+std::string dtype_name(at::ScalarType dtype);   ///< "f32", "f16", "bf16", "int8"
 kernels::Metric parse_metric(const std::string& name);
 at::ScalarType parse_dtype(const std::string& name);
 

@@ -267,11 +267,11 @@ SegmentContent remaining_content(const Index& index) {
   for (const auto& part : index.parts()) {
     stored.push_back(part->segment.similarity(0, part->segment.rows()));
   }
-  content.read = [&index, rows = std::move(rows), stored = std::move(stored)](
-                     std::int64_t first, std::int64_t count) {
-    const auto some = std::span(rows).subspan(static_cast<std::size_t>(first),
-                                              static_cast<std::size_t>(count));
-    const auto tensors = [&](at::Tensor kernels::SimilarityIndex::*member) {
+  content.read = [&index, rows = std::move(rows), stored = std::move(stored)](std::int64_t first,
+                                                                              std::int64_t count) {
+    const auto some =
+        std::span(rows).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+    const auto tensors = [&](at::Tensor kernels::SimilarityIndex::* member) {
       return gather(index, some, [&, member](const Index::Part& part) -> const at::Tensor& {
         return stored[index.part_of(part.first)].*member;
       });

@@ -15,8 +15,8 @@ namespace salus::similar {
 
 /// Which rows of a source are added, under which ids, and which rows of the index they replace.
 struct NewRows {
-  std::vector<std::int64_t> rows;  ///< of the source, ascending
-  std::vector<std::string> ids;    ///< one for each of these
+  std::vector<std::int64_t> rows;      ///< of the source, ascending
+  std::vector<std::string> ids;        ///< one for each of these
   std::vector<std::int64_t> replaced;  ///< of the index, ascending
 };
 

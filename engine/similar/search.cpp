@@ -16,8 +16,8 @@ namespace {
 
 kernels::SimilarityResult nothing_found(std::int64_t queries, std::int64_t k) {
   return {at::full({queries, k}, -std::numeric_limits<float>::infinity(), at::kFloat),
-          at::full({queries, k}, std::int64_t{-1}, at::kLong),
-          at::full({queries}, true, at::kBool), at::zeros({queries}, at::kFloat)};
+          at::full({queries, k}, std::int64_t{-1}, at::kLong), at::full({queries}, true, at::kBool),
+          at::zeros({queries}, at::kFloat)};
 }
 
 kernels::SimilarityIndex moved(const kernels::SimilarityIndex& index, at::Device device) {
@@ -70,7 +70,7 @@ Searcher::Searcher(const Index& index, const ProcessGroup& group, at::Device dev
 
 void Searcher::restrict_to(const std::vector<Condition>& conditions) {
   for (Share& share : shares_) {
-    share.mask = {};
+    share.mask = at::Tensor();
     if (conditions.empty() && index_.parts()[share.rows.part]->alive.all()) continue;
     const auto words = index_.matching(share.rows.part, conditions);
     const std::int64_t first = share.rows.begin / 64;

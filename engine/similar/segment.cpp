@@ -66,8 +66,8 @@ void Segment::check_header(const Manifest& manifest, const SegmentEntry& entry) 
       header_.dtype != expected.dtype || header_.metric != expected.metric ||
       header_.id_kind != expected.id_kind || header_.attributes != expected.attributes ||
       header_.unfindable > header_.rows) {
-    refuse(file_->path(), fmt::format("does not belong to the {} beside it; copy the index again",
-                                      kManifestFile));
+    refuse(file_->path(),
+           fmt::format("does not belong to the {} beside it; copy the index again", kManifestFile));
   }
 }
 
@@ -108,8 +108,7 @@ at::Tensor Segment::tensor(std::size_t name, at::ScalarType type, std::int64_t b
   auto* data = const_cast<std::byte*>(bytes.data()) + begin * width * item;
   std::vector<std::int64_t> shape = {end - begin};
   if (width > 1 || name == kRows || name == kOriginals) shape.push_back(width);
-  return at::from_blob(
-      data, shape, [file = file_](void*) {}, at::TensorOptions(type));
+  return at::from_blob(data, shape, [file = file_](void*) {}, at::TensorOptions(type));
 }
 
 kernels::SimilarityIndex Segment::similarity(std::int64_t begin, std::int64_t end) const {
@@ -124,8 +123,8 @@ kernels::SimilarityIndex Segment::similarity(std::int64_t begin, std::int64_t en
   index.norms = tensor(kNorms, at::kFloat, begin, end, 1);
   index.multipliers = tensor(kMultipliers, at::kFloat, begin, end, 1);
   index.offsets = tensor(kOffsets, at::kFloat, begin, end, 1);
-  index.bounds = tensor(kBounds, at::kFloat, begin / kBoundsBlock,
-                        (end + kBoundsBlock - 1) / kBoundsBlock, 4);
+  index.bounds =
+      tensor(kBounds, at::kFloat, begin / kBoundsBlock, (end + kBoundsBlock - 1) / kBoundsBlock, 4);
   return index;
 }
 
@@ -202,7 +201,8 @@ void Segment::verify(std::int64_t begin, std::int64_t end) const {
   std::vector<char> wanted(checksums.size(), 1);
   // Blocks that hold nothing but rows, scales and originals of others are left out.
   for (const auto& [first, last] : foreign_bytes(header_, begin, end)) {
-    const std::uint64_t from = (first - sizeof(SegmentHeader) + kChecksumBlock - 1) / kChecksumBlock;
+    const std::uint64_t from =
+        (first - sizeof(SegmentHeader) + kChecksumBlock - 1) / kChecksumBlock;
     const std::uint64_t to = (last - sizeof(SegmentHeader)) / kChecksumBlock;
     for (std::uint64_t block = from; block < to; ++block) wanted[block] = 0;
   }
@@ -231,8 +231,8 @@ AliveBits::AliveBits(const std::string& path, const SegmentEntry& entry)
   }
   if (alive_checksum(header, bytes) != header.checksum) refuse(path, kDamaged);
   if (header.rows != rows || header.alive != rows - static_cast<std::uint64_t>(entry.deleted)) {
-    refuse(path, fmt::format("does not belong to the {} beside it; copy the index again",
-                             kManifestFile));
+    refuse(path,
+           fmt::format("does not belong to the {} beside it; copy the index again", kManifestFile));
   }
   words_ = {reinterpret_cast<const std::uint64_t*>(bytes.data()), bytes.size() / 8};
 }

@@ -20,8 +20,8 @@ struct TextColumn {
   std::vector<std::string_view> dictionary;
 };
 
-/// One file of rows, mapped. Tensors and views handed out stay valid while the segment or one of the
-/// tensors lives. Thread-safe.
+/// One file of rows, mapped. Tensors and views handed out stay valid while the segment or one of
+/// the tensors lives. Thread-safe.
 ///
 /// Opening verifies the header's checksum and that every section lies inside the file and has the
 /// size that rows, dim and types ask for; verify() does the contents. Contents that were not

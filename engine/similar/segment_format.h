@@ -12,8 +12,8 @@
 // one of the checksum section; that has a CRC-32C of each 1 MiB from byte 4096 on to its own start.
 // So every byte of the file is under a checksum.
 //
-// alive-G.bits: AliveHeader (64 bytes), then 64-bit words: bit i % 64 of word i / 64 is 1 while row i
-// is not deleted; bits from `rows` on are 0.
+// alive-G.bits: AliveHeader (64 bytes), then 64-bit words: bit i % 64 of word i / 64 is 1 while row
+// i is not deleted; bits from `rows` on are 0.
 
 namespace salus::similar {
 
@@ -59,8 +59,8 @@ struct SegmentHeader {
   std::uint64_t rows = 0;
   std::uint64_t unfindable = 0;  ///< rows that no search finds: NaN, infinite, zero for cosine
   std::uint32_t dim = 0;
-  std::uint32_t dtype = 0;  ///< place of the name in "f32", "f16", "bf16", "int8"
-  std::uint32_t metric = 0;  ///< place of the name in "cosine", "ip", "l2"
+  std::uint32_t dtype = 0;    ///< place of the name in "f32", "f16", "bf16", "int8"
+  std::uint32_t metric = 0;   ///< place of the name in "cosine", "ip", "l2"
   std::uint32_t id_kind = 0;  ///< 0 integer, 1 text
   std::uint32_t attributes = 0;
   std::uint32_t checksums_checksum = 0;

@@ -96,9 +96,10 @@ class SegmentFile {
     write_at(header_.sections[kBounds].offset, bytes_of(prepared.bounds));
     const bool cosine = manifest_.metric == kernels::Metric::kCosine;
     const auto* norms = prepared.norms.const_data_ptr<float>();
-    header_.unfindable = static_cast<std::uint64_t>(std::count_if(
-        norms, norms + n,
-        [&](float norm) { return !kernels::similarity_takes_part(norm, cosine); }));
+    header_.unfindable =
+        static_cast<std::uint64_t>(std::count_if(norms, norms + n, [&](float norm) {
+          return !kernels::similarity_takes_part(norm, cosine);
+        }));
   }
 
   /// Makes the file reach `end`, so that all of it can be mapped.
@@ -153,15 +154,15 @@ class SegmentFile {
     fill_to(end_);
     const io::MappedFile written(file_.temporary_path());
     std::vector<std::uint32_t> sums(checksum_bytes(end_) / 4);
-    at::parallel_for(0, static_cast<std::int64_t>(sums.size()), 4,
-                     [&](std::int64_t from, std::int64_t to) {
-                       for (std::int64_t block = from; block < to; ++block) {
-                         const auto at = sizeof(SegmentHeader) +
-                                         static_cast<std::uint64_t>(block) * kChecksumBlock;
-                         sums[static_cast<std::size_t>(block)] = io::crc32c(
-                             written.bytes().subspan(at, std::min(kChecksumBlock, end_ - at)));
-                       }
-                     });
+    at::parallel_for(
+        0, static_cast<std::int64_t>(sums.size()), 4, [&](std::int64_t from, std::int64_t to) {
+          for (std::int64_t block = from; block < to; ++block) {
+            const auto at =
+                sizeof(SegmentHeader) + static_cast<std::uint64_t>(block) * kChecksumBlock;
+            sums[static_cast<std::size_t>(block)] =
+                io::crc32c(written.bytes().subspan(at, std::min(kChecksumBlock, end_ - at)));
+          }
+        });
     header_.checksums_checksum = io::crc32c(std::as_bytes(std::span(sums)));
     header_.sections[kChecksums] = {end_, sums.size() * sizeof sums[0]};
     write_at(end_, std::as_bytes(std::span(sums)));

@@ -24,7 +24,7 @@ StoredRows store_rows(const at::Tensor& values, const Manifest& manifest);
 struct SegmentContent {
   std::int64_t rows = 0;  ///< at least 1
   std::function<StoredRows(std::int64_t first, std::int64_t count)> read;
-  std::vector<std::string> ids;              ///< one per row, no two the same
+  std::vector<std::string> ids;             ///< one per row, no two the same
   std::vector<AttributeValues> attributes;  ///< in the manifest's order
 };
 

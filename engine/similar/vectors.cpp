@@ -33,9 +33,10 @@ VectorOptions options_for(const Manifest& manifest, bool with_attributes) {
 
 void check_dim(const VectorSource& source, const Manifest& manifest, const std::string& index) {
   if (source.dim == manifest.dim) return;
-  throw Error(fmt::format("{} has vectors of {} values, {} has vectors of {}; use the same columns or "
-                          "the same model for both.",
-                          source.origin, source.dim, index, manifest.dim));
+  throw Error(
+      fmt::format("{} has vectors of {} values, {} has vectors of {}; use the same columns or "
+                  "the same model for both.",
+                  source.origin, source.dim, index, manifest.dim));
 }
 
 }  // namespace salus::similar

@@ -38,14 +38,16 @@ struct VectorOptions {
   std::string table;
 };
 
-/// Reads a table (CSV, Parquet) or an array (NPY [N, D] of floats or integers; the ids are the lines
-/// of NAME.npy.ids.txt if that is there, as `salus predict --embeddings` writes it), by content.
+/// Reads a table (CSV, Parquet) or an array (NPY [N, D] of floats or integers; the ids are the
+/// lines of NAME.npy.ids.txt if that is there, as `salus predict --embeddings` writes it), by
+/// content.
 ///
 /// Table columns that are named as ids, values or attributes must be there (the error names the
 /// nearest one). Without `columns` the values are all other columns, which must be numbers; a cell
 /// that is none is an error with its row, an empty one is NaN.
 ///
-/// \throws salus::Error naming file, row and column; UsageError for options that do not go together.
+/// \throws salus::Error naming file, row and column; UsageError for options that do not go
+/// together.
 VectorSource read_vectors(const std::string& path, const VectorOptions& options);
 
 /// What to take from a file that goes with `manifest`: its columns, ids and attributes.

@@ -32,21 +32,19 @@ at::Tensor map_values(const std::string& path, std::vector<std::int64_t>& shape)
   shape = header.shape;
   const at::ScalarType type = scalar_type(header.dtype, path);
   if (shape.size() != 2) {
-    throw Error(fmt::format("{} is an array of {} dimensions; vectors are [N, D].", path,
-                            shape.size()));
+    throw Error(
+        fmt::format("{} is an array of {} dimensions; vectors are [N, D].", path, shape.size()));
   }
   if (header.fortran_order || header.big_endian || file->bytes().empty()) {
     auto array = std::make_shared<io::NpyArray>(io::read_npy(path));
-    return at::from_blob(
-        array->bytes.data(), shape, [array](void*) {}, at::TensorOptions(type));
+    return at::from_blob(array->bytes.data(), shape, [array](void*) {}, at::TensorOptions(type));
   }
   const std::int64_t expected = io::checked_bytes(shape, header.item_size);
   if (expected != static_cast<std::int64_t>(file->bytes().size() - header.data_offset)) {
     io::parse_npy(file->bytes(), path);  // says what is wrong with it
   }
   auto* data = const_cast<std::byte*>(file->bytes().data()) + header.data_offset;
-  return at::from_blob(
-      data, shape, [file](void*) {}, at::TensorOptions(type));
+  return at::from_blob(data, shape, [file](void*) {}, at::TensorOptions(type));
 }
 
 /// The lines of NAME.npy.ids.txt, or none.
@@ -84,7 +82,8 @@ std::vector<std::size_t> matched_rows(const std::vector<std::string>& ids,
   for (const std::string& id : ids) {
     const auto found = rows.find(id);
     if (found == rows.end()) {
-      throw Error(fmt::format("{} has no row with the id \"{}\" of the vectors; add it.", path, id));
+      throw Error(
+          fmt::format("{} has no row with the id \"{}\" of the vectors; add it.", path, id));
     }
     matched.push_back(found->second);
   }
@@ -109,8 +108,8 @@ void join_table(VectorSource& source, const VectorOptions& options) {
   const io::TextTable table = io::read_table(options.table);
   const std::size_t column = required_column(table, options.id, options.table);
   source.id_column = options.id;
-  source.attributes = read_attributes(
-      table, matched_rows(source.ids, table, column, options.table), options, options.table);
+  source.attributes = read_attributes(table, matched_rows(source.ids, table, column, options.table),
+                                      options, options.table);
 }
 
 }  // namespace

@@ -17,7 +17,6 @@ std::size_t required_column(const io::TextTable& table, const std::string& name,
 /// \throws salus::Error naming row and column of a cell that is not of a known kind.
 std::vector<AttributeValues> read_attributes(const io::TextTable& table,
                                              const std::vector<std::size_t>& rows,
-                                             const VectorOptions& options,
-                                             const std::string& path);
+                                             const VectorOptions& options, const std::string& path);
 
 }  // namespace salus::similar
