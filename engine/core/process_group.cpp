@@ -8,12 +8,14 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "engine/io/error.h"
+#include "kernels/device_group.h"
 
 namespace salus {
 namespace {
@@ -89,6 +91,7 @@ std::shared_ptr<gloo::transport::Device> network_device() {
 struct ProcessGroup::Connection {
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+  std::unique_ptr<kernels::DeviceGroup> devices;
 };
 
 ProcessGroup::ProcessGroup() = default;
@@ -139,6 +142,23 @@ at::Tensor ProcessGroup::all_gather(const at::Tensor& own) const {
     lost(error);
   }
   return all;
+}
+
+const kernels::DeviceGroup& ProcessGroup::devices(at::Device device) const {
+  auto& devices = connection_->devices;
+  if (devices == nullptr) {
+    const at::Tensor id =
+        at::zeros({static_cast<std::int64_t>(sizeof(kernels::DeviceGroupId))}, at::kByte);
+    if (rank_ == 0) {
+      const auto made = kernels::make_device_group_id();
+      std::memcpy(id.mutable_data_ptr(), made.data(), made.size());
+    }
+    const at::Tensor all = all_gather(id);  // that of rank 0 counts
+    kernels::DeviceGroupId agreed;
+    std::memcpy(agreed.data(), all.const_data_ptr(), agreed.size());
+    devices = std::make_unique<kernels::DeviceGroup>(device, agreed, rank_, size_);
+  }
+  return *devices;
 }
 
 void ProcessGroup::barrier() const { all_gather(at::zeros({1}, at::kInt)); }

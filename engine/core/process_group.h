@@ -4,14 +4,19 @@
 
 #include <memory>
 
+namespace salus::kernels {
+class DeviceGroup;
+}
+
 namespace salus {
 
 /// The processes that work on one job, as torchrun (`torchrun --no-python salus ...`) or a Slurm
 /// script starts them: RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT of the environment. Without
 /// WORLD_SIZE, or with 1, a group of one that opens no connection.
 ///
-/// They talk by Gloo over TCP (c10d::ProcessGroupGloo); GLOO_SOCKET_IFNAME names the network
-/// interface where the host name does not lead to the right one.
+/// On the CPU they talk by Gloo over TCP (c10d::ProcessGroupGloo); GLOO_SOCKET_IFNAME names the
+/// network interface where the host name does not lead to the right one. Tensors on GPUs go by NCCL
+/// (kernels/device_group.h), which is connected when the first one comes.
 class ProcessGroup {
  public:
   /// Connects to the others and waits until all are there.
@@ -36,6 +41,7 @@ class ProcessGroup {
 
  private:
   struct Connection;
+  const kernels::DeviceGroup& devices(at::Device device) const;
   int rank_ = 0;
   int size_ = 1;
   std::unique_ptr<Connection> connection_;

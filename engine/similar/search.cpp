@@ -110,7 +110,7 @@ kernels::SimilarityResult Searcher::search(const at::Tensor& queries,
   std::vector<kernels::SimilarityResult> found;
   for (const Share& share : shares_) found.push_back(search_share(share, there, options, exclude));
   if (found.empty()) found.push_back(nothing_found(queries.size(0), options.k));
-  if (group_.size() > 1) found = gather_results(group_, merge_all(found, options.k));
+  if (group_.size() > 1) found = gather_results(group_, merge_all(found, options.k), device_);
   return merge_all(found, options.k);
 }
 

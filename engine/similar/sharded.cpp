@@ -39,9 +39,10 @@ kernels::SimilarityResult merge_all(const std::vector<kernels::SimilarityResult>
 }
 
 std::vector<kernels::SimilarityResult> gather_results(const ProcessGroup& group,
-                                                      const kernels::SimilarityResult& own) {
+                                                      const kernels::SimilarityResult& own,
+                                                      at::Device device) {
   const std::int64_t k = own.ids.size(1);
-  const at::Tensor all = group.all_gather(pack(own));
+  const at::Tensor all = group.all_gather(pack(own).to(device)).cpu();
   std::vector<kernels::SimilarityResult> results;
   for (int rank = 0; rank < group.size(); ++rank) results.push_back(unpack(all[rank], k));
   return results;

@@ -13,9 +13,12 @@ kernels::SimilarityResult merge_all(const std::vector<kernels::SimilarityResult>
                                     std::int64_t k);
 
 /// What every rank found, by one all-gather of Q x (3 k + 2) int32 words. Collective.
-/// \param own  on the CPU, with the same Q and k on every rank.
+/// \param own     on the CPU, with the same Q and k on every rank.
+/// \param device  where the words travel: by Gloo between CPUs, by NCCL between GPUs.
+/// \returns on the CPU.
 std::vector<kernels::SimilarityResult> gather_results(const ProcessGroup& group,
-                                                      const kernels::SimilarityResult& own);
+                                                      const kernels::SimilarityResult& own,
+                                                      at::Device device);
 
 /// Opens the same snapshot on every rank, also while another process writes. Collective.
 /// \throws salus::Error as Index::open() does, or if the ranks cannot agree because the index is
