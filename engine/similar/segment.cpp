@@ -49,7 +49,8 @@ Segment::Segment(const std::string& path, const Manifest& manifest, const Segmen
     : file_(std::make_shared<const io::MappedFile>(path)),
       header_(header_of<SegmentHeader>(*file_, kSegmentMagic)),
       metric_(manifest.metric),
-      dtype_(manifest.dtype) {
+      dtype_(manifest.dtype),
+      prepared_(header_.prepared_by == preparation(manifest)) {
   check_header(manifest, entry);
   check_extents(manifest);
 }
@@ -120,6 +121,9 @@ kernels::SimilarityIndex Segment::similarity(std::int64_t begin, std::int64_t en
   index.rows = tensor(kRows, dtype_, begin, end, dim);
   index.scales = tensor(kScales, at::kFloat, begin, end, 1);
   index.exact_rows = tensor(kOriginals, at::kFloat, begin, end, dim);
+  if (!prepared_) {
+    return kernels::similarity_prepare(index.rows, metric_, index.scales, index.exact_rows);
+  }
   index.norms = tensor(kNorms, at::kFloat, begin, end, 1);
   index.multipliers = tensor(kMultipliers, at::kFloat, begin, end, 1);
   index.offsets = tensor(kOffsets, at::kFloat, begin, end, 1);

@@ -37,7 +37,8 @@ class Segment {
   std::int64_t unfindable() const { return static_cast<std::int64_t>(header_.unfindable); }
   std::int64_t file_bytes() const { return static_cast<std::int64_t>(header_.file_bytes); }
 
-  /// Rows [begin, end) as the operator takes them, mapped. `begin` is a multiple of 256.
+  /// Rows [begin, end) as the operator takes them, mapped. `begin` is a multiple of 256. Norms and
+  /// bounds that another version of the operator made are made again, in memory.
   kernels::SimilarityIndex similarity(std::int64_t begin, std::int64_t end) const;
 
   std::string id(std::int64_t row) const;
@@ -66,6 +67,7 @@ class Segment {
   SegmentHeader header_;
   kernels::Metric metric_;
   at::ScalarType dtype_;
+  bool prepared_;  ///< norms and bounds are what this program's operator would make
 };
 
 /// The bits of alive-G.bits, mapped and verified; or of a segment without one, where all are alive.

@@ -64,8 +64,10 @@ struct SegmentHeader {
   std::uint32_t id_kind = 0;  ///< 0 integer, 1 text
   std::uint32_t attributes = 0;
   std::uint32_t checksums_checksum = 0;
+  std::uint32_t prepared_by = 0;  ///< which similarity_prepare() made norms to bounds
+  std::uint32_t unused = 0;
   std::array<Extent, kFirstAttribute + 2 * kMaxAttributes> sections{};
-  std::array<std::byte, 1808> reserved{};
+  std::array<std::byte, 1800> reserved{};
 };
 static_assert(sizeof(SegmentHeader) == 4096);
 

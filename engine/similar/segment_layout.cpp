@@ -1,6 +1,11 @@
 #include "engine/similar/segment_layout.h"
 
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+
 #include "engine/io/crc32c.h"
+#include "engine/similar/segment_writer.h"
 #include "kernels/similarity_bound.h"
 
 namespace salus::similar {
@@ -31,6 +36,21 @@ std::uint32_t metric_code(kernels::Metric metric) {
       return 2;
   }
   return 0;
+}
+
+/// Two blocks of rows of every magnitude, one of zeros and none that is not finite (the bits of a
+/// NaN are nobody's promise).
+at::Tensor probe_rows() {
+  constexpr std::int64_t kProbeDim = 40;
+  const at::Tensor rows = at::zeros({kBoundsBlock + 3, kProbeDim}, at::kFloat);
+  auto* values = rows.mutable_data_ptr<float>();
+  std::uint32_t state = 1;
+  for (std::int64_t i = kProbeDim; i < rows.numel(); ++i) {
+    state = state * 1664525u + 1013904223u;  // Numerical Recipes' generator
+    const auto mantissa = static_cast<float>(static_cast<std::int32_t>(state)) * 0x1p-31f;
+    values[i] = std::ldexp(mantissa, static_cast<int>(i / kProbeDim % 21) - 10);
+  }
+  return rows;
 }
 
 }  // namespace
@@ -92,6 +112,19 @@ std::uint32_t header_checksum(SegmentHeader header) {
 std::uint32_t alive_checksum(AliveHeader header, std::span<const std::byte> words) {
   header.checksum = 0;
   return io::crc32c(words, io::crc32c(std::as_bytes(std::span(&header, 1))));
+}
+
+std::uint32_t preparation(const Manifest& manifest) {
+  const StoredRows probe = store_rows(probe_rows(), manifest);
+  const auto made =
+      kernels::similarity_prepare(probe.rows, manifest.metric, probe.scales, probe.originals);
+  std::uint32_t checksum = 0;
+  for (const at::Tensor& part : {made.norms, made.multipliers, made.offsets, made.bounds}) {
+    if (!part.defined()) continue;
+    const auto* bytes = static_cast<const std::byte*>(part.const_data_ptr());
+    checksum = io::crc32c({bytes, part.nbytes()}, checksum);
+  }
+  return checksum;
 }
 
 std::vector<std::pair<std::uint64_t, std::uint64_t>> foreign_bytes(const SegmentHeader& header,

@@ -30,6 +30,11 @@ std::uint64_t checksum_bytes(std::uint64_t offset);
 std::uint32_t header_checksum(SegmentHeader header);
 std::uint32_t alive_checksum(AliveHeader header, std::span<const std::byte> words);
 
+/// Tells one similarity_prepare() from another by what it makes of a few fixed rows. Bounds that an
+/// older one made must not meet a search that derives its errors otherwise: answers that claim to
+/// be certain could be wrong.
+std::uint32_t preparation(const Manifest& manifest);
+
 /// Ranges [first, last) of bytes that belong to rows outside [begin, end) alone.
 std::vector<std::pair<std::uint64_t, std::uint64_t>> foreign_bytes(const SegmentHeader& header,
                                                                    std::int64_t begin,

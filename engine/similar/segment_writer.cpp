@@ -94,6 +94,7 @@ class SegmentFile {
     write_piece(kMultipliers, 0, prepared.multipliers);
     if (prepared.offsets.defined()) write_piece(kOffsets, 0, prepared.offsets);
     write_at(header_.sections[kBounds].offset, bytes_of(prepared.bounds));
+    header_.prepared_by = preparation(manifest_);
     const bool cosine = manifest_.metric == kernels::Metric::kCosine;
     const auto* norms = prepared.norms.const_data_ptr<float>();
     header_.unfindable =

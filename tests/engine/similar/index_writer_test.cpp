@@ -1,6 +1,8 @@
 #include "engine/similar/index_writer.h"
 
+#include <atomic>
 #include <cmath>
+#include <thread>
 
 #include "tests/engine/similar/writer_fixture.h"
 
@@ -210,6 +212,28 @@ TEST_F(IndexWriterTest, AnOpenReaderKeepsItsSnapshot) {
   before.verify();
   EXPECT_TRUE(rows.equal(tensor_of({rows_.begin(), rows_.begin() + 10})));
   EXPECT_THAT(living_ids(Index::open(path())), ElementsAre("p12", "p13", "p14"));
+}
+
+TEST_F(IndexWriterTest, ReadersSeeWholeChangesOnly) {
+  build();
+  std::atomic<bool> done = false;
+  std::thread changes([&] {
+    for (std::size_t i = 0; i < 10; ++i) {
+      IndexWriter writer(path());
+      writer.append(source(10 + i, 1), false);
+      writer.remove(Ids{fmt::format("p{}", i)});
+      writer.compact();
+    }
+    done = true;
+  });
+  do {
+    const Index index = Index::open(path());
+    index.verify();
+    const auto ids = living_ids(index);
+    EXPECT_TRUE(ids.size() == 10 || ids.size() == 11) << ids.size();
+  } while (!done);
+  changes.join();
+  EXPECT_THAT(living_ids(Index::open(path())), ElementsAreArray(names(10, 10)));
 }
 
 TEST_F(IndexWriterTest, OneWriterAtATime) {

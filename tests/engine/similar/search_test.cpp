@@ -2,9 +2,12 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/all.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/sin.h>
 
 #include <cmath>
+#include <fstream>
 #include <limits>
 
 #include "engine/similar/query.h"
@@ -57,9 +60,9 @@ class SearchTest : public ::testing::Test {
   /// The lists of the reference for every query.
   void expect_reference(const kernels::SimilarityResult& found, const Rows& queries, std::int64_t k,
                         const std::vector<bool>& allowed) const {
+    const reference::SimilarityTable table(reference::Similarity::kCosine, rows_);
     for (std::size_t q = 0; q < queries.size(); ++q) {
-      const auto expected =
-          reference::similarity_topk(reference::Similarity::kCosine, queries[q], rows_, k, allowed);
+      const auto expected = table.topk(queries[q], k, allowed);
       const auto at = static_cast<std::int64_t>(q) * k;
       const auto* ids = found.ids.const_data_ptr<std::int64_t>() + at;
       const auto* scores = found.scores.const_data_ptr<float>() + at;
@@ -167,6 +170,37 @@ TEST_F(SearchTest, VerifyFindsDamagedRows) {
   text[4096 + 123] ^= 4;
   overwrite(path() + "/segment-2.rows", text);
   SALUS_EXPECT_ERROR(searcher.verify(), HasSubstr("segment-2.rows is damaged"));
+}
+
+/// Memory of this process that is in no file, in bytes.
+std::int64_t own_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssAnon:")) return std::stoll(line.substr(8)) * 1024;
+  }
+  return 0;
+}
+
+TEST(SearchMemoryTest, RowsStayInTheFile) {
+  const TemporaryFolder folder;
+  const std::int64_t rows = 60'000;  // 61 MB of float32
+  VectorSource source;
+  source.origin = "rows";
+  source.rows = rows;
+  source.dim = 256;
+  source.read = [](std::int64_t first, std::int64_t count) {
+    return at::arange(first * 256, (first + count) * 256, at::kFloat).sin().view({count, 256});
+  };
+  const std::int64_t before = own_memory();
+  ASSERT_GT(before, 0);
+  IndexWriter::create(folder.path("i"), {kernels::Metric::kCosine, at::kFloat, false, false},
+                      source, false);
+  const Index index = Index::open(folder.path("i"));
+  index.verify();
+  const ProcessGroup alone;
+  const auto found = Searcher(index, alone, at::kCPU).search(source.read(77, 1), exactly(1));
+  EXPECT_EQ(found.ids[0][0].item<std::int64_t>(), 77);
+  EXPECT_LT(own_memory() - before, 40'000'000) << "of which pieces while building take most";
 }
 
 class RunQueriesTest : public SearchTest {
