@@ -5,6 +5,7 @@
 #include <chrono>
 #include <mutex>
 
+#include "engine/core/device.h"
 #include "engine/infer/calibrated.h"
 #include "engine/infer/weights.h"
 #include "engine/io/error.h"
@@ -164,7 +165,7 @@ const ModelPredictor& Session::predictor() const { return impl_->predictor; }
 std::shared_ptr<Model> Session::model() const {
   std::call_once(impl_->model_once, [this] {
     impl_->model = build(impl_->bundle, impl_->registry);
-    impl_->model->to(parse_device(impl_->device));
+    impl_->model->to(open_device(impl_->device));
   });
   return impl_->model;
 }

@@ -3,22 +3,14 @@
 #include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
-#include "engine/io/error.h"
-#include "kernels/dispatch.h"
+#include "engine/core/device.h"
 
 namespace salus::train {
 
 at::Device open_device(const std::string& name) {
-  if (name.rfind("cuda", 0) == 0) {
-    if (const auto problem = kernels::cuda_problem(); !problem.empty()) throw Error(problem);
-    kernels::load_cuda();
-    at::globalContext().setBenchmarkCuDNN(true);
-  }
-  try {
-    return at::Device(name);
-  } catch (const c10::Error&) {
-    throw UsageError("There is no device \"" + name + "\"; give cpu, cuda or cuda:0.");
-  }
+  const at::Device device = salus::open_device(name);
+  if (device.is_cuda()) at::globalContext().setBenchmarkCuDNN(true);
+  return device;
 }
 
 AutocastScope::AutocastScope(const at::Device& device, Precision precision)
