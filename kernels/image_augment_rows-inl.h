@@ -7,7 +7,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::CappedTag<float, 16>;
 using DU = hn::RebindToUnsigned<D>;
 using DI = hn::RebindToSigned<D>;
-using D16 = hn::Rebind<std::uint16_t, D>;
 using V = hn::Vec<D>;
 using VU = hn::Vec<DU>;
 
@@ -67,25 +66,7 @@ struct VectorMath {
 #include "kernels/random_formula-inl.h"
 #undef SALUS_FORMULA
 
-HWY_INLINE V load_as_float(const float* from) { return hn::LoadU(D(), from); }
-
-HWY_INLINE V load_as_float(const BFloat16* from) {
-  const auto stored = hn::LoadU(D16(), reinterpret_cast<const std::uint16_t*>(from));
-  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(DU(), stored)));
-}
-
-HWY_INLINE void store_from_float(V v, float* to) { hn::StoreU(v, D(), to); }
-
-HWY_INLINE void store_from_float(V v, BFloat16* to) {
-  // To nearest, ties to even, as from_float<BFloat16>().
-  const VU bits = hn::BitCast(DU(), v);
-  const VU odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(DU(), 1u));
-  const VU rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(DU(), 0x7fffu))));
-  const VU nan = hn::Set(DU(), 0x7fc0u);
-  const VU kept = hn::IfThenElse(hn::RebindMask(DU(), hn::IsNaN(v)), nan, rounded);
-  hn::StoreU(hn::DemoteTo(D16(), hn::BitCast(DI(), kept)), D16(),
-             reinterpret_cast<std::uint16_t*>(to));
-}
+#include "kernels/vector_io-inl.h"
 
 // Only where the conversion is an instruction, which rounds to nearest; elsewhere scalars do it.
 #if HWY_TARGET <= HWY_AVX2 || HWY_ARCH_ARM
@@ -94,12 +75,12 @@ constexpr bool kVectorHalf = true;
 constexpr bool kVectorHalf = false;
 #endif
 
-HWY_INLINE V load_as_float(const Half* from) {
+HWY_INLINE V load_as_float(D, const Half* from) {
   const hn::Rebind<hwy::float16_t, D> stored;
   return hn::PromoteTo(D(), hn::LoadU(stored, reinterpret_cast<const hwy::float16_t*>(from)));
 }
 
-HWY_INLINE void store_from_float(V v, Half* to) {
+HWY_INLINE void store_from_float(D, V v, Half* to) {
   const hn::Rebind<hwy::float16_t, D> stored;
   hn::StoreU(hn::DemoteTo(stored, v), stored, reinterpret_cast<hwy::float16_t*>(to));
 }
@@ -112,7 +93,7 @@ void load_row(const T* from, std::int64_t stride, std::int64_t count, float* row
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
   std::int64_t x = 0;
   if (kVectorised<T> && stride == 1) {
-    for (; x + lanes <= count; x += lanes) hn::StoreU(load_as_float(from + x), D(), row + x);
+    for (; x + lanes <= count; x += lanes) hn::StoreU(load_as_float(D(), from + x), D(), row + x);
   }
   for (; x < count; ++x) row[x] = to_float(from[x * stride]);
 }
@@ -122,7 +103,7 @@ void store_row(const float* row, std::int64_t count, T* to, std::int64_t stride)
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
   std::int64_t x = 0;
   if (kVectorised<T> && stride == 1) {
-    for (; x + lanes <= count; x += lanes) store_from_float(hn::LoadU(D(), row + x), to + x);
+    for (; x + lanes <= count; x += lanes) store_from_float(D(), hn::LoadU(D(), row + x), to + x);
   }
   for (; x < count; ++x) to[x * stride] = from_float<T>(row[x]);
 }
