@@ -20,7 +20,7 @@ void load_row(const T* from, std::int64_t stride, std::int64_t count, float* row
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
   std::int64_t x = 0;
   if (kVectorised<T> && stride == 1) {
-    for (; x + lanes <= count; x += lanes) hn::StoreU(load_as_float(from + x), D(), row + x);
+    for (; x + lanes <= count; x += lanes) hn::StoreU(load_as_float(D(), from + x), D(), row + x);
   }
   for (; x < count; ++x) row[x] = to_float(from[x * stride]);
 }
@@ -30,7 +30,7 @@ void store_row(const float* row, std::int64_t count, T* to, std::int64_t stride)
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(D()));
   std::int64_t x = 0;
   if (kVectorised<T> && stride == 1) {
-    for (; x + lanes <= count; x += lanes) store_from_float(hn::LoadU(D(), row + x), to + x);
+    for (; x + lanes <= count; x += lanes) store_from_float(D(), hn::LoadU(D(), row + x), to + x);
   }
   for (; x < count; ++x) to[x * stride] = from_float<T>(row[x]);
 }
