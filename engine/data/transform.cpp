@@ -89,6 +89,7 @@ at::Tensor frame_tensor(const io::Pixels& pixels, std::int64_t frame) {
 }  // namespace
 
 Transform::Transform(const Config& table) {
+  table.get_choice("modality", {"image"}, "image");
   const auto size = table.get_doubles("size", {224, 224});
   if (size.size() != 2) {
     throw UsageError(fmt::format("{} must be [height, width].", table.where("size")));

@@ -24,7 +24,9 @@ std::vector<std::string> names() {
   Registry registry;
   register_zoo(registry);
   std::vector<std::string> names;
-  for (const ModelEntry& entry : registry.entries()) names.push_back(entry.name);
+  for (const ModelEntry& entry : registry.entries()) {
+    if (entry.modality == Modality::kImage) names.push_back(entry.name);
+  }
   return names;
 }
 
