@@ -4,7 +4,6 @@
 
 #include "kernels/vector_math-inl.h"
 
-
 constexpr std::int64_t kRowSlack = 16;        // rows are worked on in whole vectors
 constexpr std::int64_t kNoiseSlack = 4 * 16;  // a vector of blocks is four vectors of noise
 

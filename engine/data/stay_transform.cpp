@@ -202,8 +202,8 @@ std::string StayTransform::toml() const {
       Config::parse(fmt::format("modality = \"vitals\"\nsource = \"{}\"\nstep = {}\nsteps = {}\n"
                                 "[statistics]\nmean = {}\nstddev = {}\nstatic_mean = {}\n"
                                 "static_stddev = {}\nstatic_flags = {}\n",
-                                source_, step_, steps_, list(mean_), list(stddev_), list(static_mean_),
-                                list(static_stddev_), list(flags_)),
+                                source_, step_, steps_, list(mean_), list(stddev_),
+                                list(static_mean_), list(static_stddev_), list(flags_)),
                     "transform");
   config.adopt("variables", Config::parse(variables_.toml(), "variables"));
   return config.to_toml();

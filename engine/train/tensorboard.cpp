@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <span>
 
-#include "engine/io/error.h"
 #include "engine/io/crc32c.h"
+#include "engine/io/error.h"
 
 namespace salus::train {
 namespace {

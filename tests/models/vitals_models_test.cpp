@@ -135,7 +135,8 @@ TEST(VitalsModelTest, SummaryIsWhatThePaperAndPencilSay) {
   stay.delta = torch::zeros({1, 5, 1});
   stay.length = torch::tensor({4}, torch::kLong);
   const at::Tensor summary = models::summarise(stay)[0];
-  const double slope = (-4.0 / 3 * 1 + -1.0 / 3 * 3 + 5.0 / 3 * 5) / (16.0 / 9 + 1.0 / 9 + 25.0 / 9);
+  const double slope =
+      (-4.0 / 3 * 1 + -1.0 / 3 * 3 + 5.0 / 3 * 5) / (16.0 / 9 + 1.0 / 9 + 25.0 / 9);
   const std::vector<double> expected{1, 5, 3, 1, 5, slope, std::log(4.0)};
   for (int i = 0; i < models::kSummaries; ++i) {
     EXPECT_NEAR(summary[i].item<double>(), expected[i], 1e-6) << i;

@@ -38,13 +38,13 @@ categories = [1, 2]
 /// Four stays of three patients as a long table.
 class StaySourceTest : public ::testing::Test {
  protected:
-  StaySourceTest() : folder_(fs::temp_directory_path() / ("salus-stays-" + std::to_string(getpid()))) {
+  StaySourceTest()
+      : folder_(fs::temp_directory_path() / ("salus-stays-" + std::to_string(getpid()))) {
     fs::create_directories(folder_);
     write("events.csv",
           "stay_id,time,variable,value\na,0.2,HR,60\na,0.4,HR,80\na,2.5,HR,100\na,1,Temp,98.6\n"
           "b,0,HR,90\nc,3.9,HR,500\nc,3.9,Weight,70\n");
-    write("statics.csv",
-          "stay_id,patient_id,Age,ICU\na,P1,50,1\nb,P2,70,2\nc,P2,,1\nd,P3,60,9\n");
+    write("statics.csv", "stay_id,patient_id,Age,ICU\na,P1,50,1\nb,P2,70,2\nc,P2,,1\nd,P3,60,9\n");
     write("labels.csv", "stay_id,death\na,0\nb,1\nc,0\nd,1\n");
   }
   ~StaySourceTest() override { fs::remove_all(folder_); }
@@ -56,7 +56,8 @@ class StaySourceTest : public ::testing::Test {
                     const Task& task = kDeath) {
     return StaySource(Config::parse("root = '" + folder_.string() +
                                         "'\nevents = 'events.csv'\nstatics = 'statics.csv'\n"
-                                        "labels_file = 'labels.csv'\n" + data,
+                                        "labels_file = 'labels.csv'\n" +
+                                        data,
                                     "test.toml"),
                       Config::parse(transform, "transform"), task, 1);
   }
@@ -167,8 +168,9 @@ TEST(StayTransformTest, RefusesStatisticsThatDoNotFit) {
                UsageError);
   EXPECT_THROW(StayTransform(Config::parse("modality = 'vitals'\nvariables = 'none.toml'", "t")),
                Error);
-  EXPECT_THROW(StayTransform(Config::parse("steps = 0\n" + text.substr(text.find("[variables]")), "t")),
-               UsageError);
+  EXPECT_THROW(
+      StayTransform(Config::parse("steps = 0\n" + text.substr(text.find("[variables]")), "t")),
+      UsageError);
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "engine/io/files.h"
 #include "engine/io/crc32c.h"
+#include "engine/io/files.h"
 #include "engine/train/progress.h"
 #include "tests/engine/train/train_fixture.h"
 

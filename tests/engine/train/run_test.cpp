@@ -222,7 +222,7 @@ TEST_F(RunTest, WarnsOfEqualPixelsInTwoParts) {
   fs::copy_file(folder.file("case0.npy"), folder.file("case30.npy"),
                 fs::copy_options::overwrite_existing);
   run();
-  EXPECT_THAT(said, AllOf(HasSubstr("same pixels"), HasSubstr("validation part")));
+  EXPECT_THAT(said, AllOf(HasSubstr("same contents"), HasSubstr("validation part")));
 }
 
 TEST_F(RunTest, RefusesASplitColumnWithOtherWords) {
