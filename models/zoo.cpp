@@ -4,6 +4,7 @@
 #include "models/image/efficientnet.h"
 #include "models/image/resnet.h"
 #include "models/image/smallcnn.h"
+#include "models/vitals/recurrent.h"
 
 namespace salus {
 
@@ -14,6 +15,8 @@ void register_zoo(Registry& registry) {
   registry.add(models::densenet121());
   registry.add(models::efficientnet_b0());
   registry.add(models::smallcnn());
+  registry.add(models::gru());
+  registry.add(models::lstm());
 }
 
 }  // namespace salus

@@ -25,6 +25,7 @@ ENGINE_MAY_INCLUDE = {
     "evaluate": {"io", "evaluate"},
     "report": {"io", "evaluate", "report"},
     "data": {"io", "core", "data"},
+    "similar": {"io", "core", "similar"},
     "infer": {"io", "core", "data", "evaluate", "infer"},
     "explain": {"io", "core", "data", "evaluate", "infer", "explain"},
     "train": {"io", "core", "data", "evaluate", "infer", "train"},

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/core/device.h"
 #include "engine/infer/model_predictor.h"
 #include "engine/io/error.h"
 #include "engine/measure/gpu_model.h"
@@ -163,7 +164,7 @@ int bench_kernels(const Options& options) {
   const auto families = chosen_families(options.names);
   if (options.model) return bench_model(options);
   options.common.apply();
-  const auto device = infer::parse_device(options.common.device);
+  const auto device = open_device(options.common.device);
   auto about = Json::parse(measure::describe_machine(device));
   Machine machine{device};
   machine.bandwidth =

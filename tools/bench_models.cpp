@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/core/device.h"
 #include "engine/io/error.h"
 #include "engine/measure/networks.h"
 #include "models/zoo.h"
@@ -30,7 +31,7 @@ int bench_infer(const InferOptions& options) {
   Registry zoo;
   register_zoo(zoo);
   const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
-  const auto device = infer::parse_device(options.common.device);
+  const auto device = open_device(options.common.device);
   const auto figures = measure::time_inference(session, device, options.seconds);
   const auto& bundle = session.bundle();
   if (options.common.json) {
@@ -69,7 +70,7 @@ int bench_train(TrainOptions& options) {
   auto& bench = options.bench;
   bench.model.height = bench.model.width = options.size;
   bench.device = options.common.device;
-  const auto device = infer::parse_device(bench.device);
+  const auto device = open_device(bench.device);
   const auto times = measure::time_training(zoo, bench);
   const double steps = 1 / times.median();
   const double images = steps * static_cast<double>(bench.batch);

@@ -24,6 +24,7 @@ void add_train(CLI::App& app, int& exit_status);
 void add_evaluate(CLI::App& app, int& exit_status);
 void add_predict(CLI::App& app, int& exit_status);
 void add_explain(CLI::App& app, int& exit_status);
+void add_similar(CLI::App& app, int& exit_status);
 void add_inspect(CLI::App& app, int& exit_status);
 void add_models(CLI::App& app, int& exit_status);
 void add_bench(CLI::App& app, int& exit_status);

@@ -43,7 +43,7 @@ void compare_with(const std::string& path, const Registry& zoo, const Options& o
 }
 
 void write_results(const std::string& folder, const EvaluationFindings& findings,
-                   const infer::Session& session, const data::ImageDataset& dataset) {
+                   const infer::Session& session, const data::Dataset& dataset) {
   std::filesystem::create_directories(folder);
   io::write_text(folder + "/metrics.json", metrics_json(findings));
   io::write_text(folder + "/predictions.csv", predictions_csv(findings, session));

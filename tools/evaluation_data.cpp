@@ -3,29 +3,17 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 
 #include "engine/io/error.h"
 
 namespace salus::tools {
 namespace fs = std::filesystem;
-namespace {
-
-/// A TOML string, so that a path with quotes or a number stays what it is.
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
-}  // namespace
-
 void EvaluationData::add_to(CLI::App& app) {
-  app.add_option("DATA", path,
-                 "Manifest (CSV or Parquet), MedMNIST .npz, or a folder with one sub-folder per "
-                 "class")
+  app.add_option(
+         "DATA", path,
+         "Images: manifest (CSV or Parquet), MedMNIST .npz, or a folder with one sub-folder "
+         "per class. Stays: folder or archive of PhysioNet files, or table of events")
       ->required();
   app.add_option("--part", part, "Part of an .npz: train, val or test")->capture_default_str();
   app.add_option("--root", root,
@@ -33,10 +21,11 @@ void EvaluationData::add_to(CLI::App& app) {
   app.add_option("--file", file, "Column of the file (default: file)");
   app.add_option("--label", label, "Column of the label (default: named like the bundle's label)");
   app.add_option("--patient", patient, "Column of the patient (default: patient_id, if there)");
+  stays.add_to(app);
   app.add_option("--subgroups", subgroups, "Columns to report by")->delimiter(',');
 }
 
-Config EvaluationData::config() const {
+Config EvaluationData::image_config() const {
   auto config = Config::parse("", "command line");
   const fs::path data = path;
   if (!fs::exists(data)) throw Error(fmt::format("{} does not exist.", path));
@@ -54,18 +43,33 @@ Config EvaluationData::config() const {
   if (!file.empty()) config.override_with("file", quoted(file));
   if (!label.empty()) config.override_with("label", quoted(label));
   if (!patient.empty()) config.override_with("patient", quoted(patient));
-  std::vector<std::string> columns;
-  for (const auto& column : subgroups) columns.push_back(quoted(column));
-  config.override_with("subgroups", fmt::format("[{}]", fmt::join(columns, ", ")));
+  config.override_with("subgroups", quoted(subgroups));
   return config;
 }
 
-std::unique_ptr<data::ImageDataset> EvaluationData::open(const infer::Session& session,
-                                                         int threads) const {
-  const auto& task = session.bundle().task;
-  return std::make_unique<data::ImageDataset>(
-      data::read_cases(config(), task, part),
-      std::make_shared<data::Transform>(session.transform()), task, threads);
+Config EvaluationData::config(const Config& transform) const {
+  if (data::modality_of(transform) == Modality::kImage) return image_config();
+  auto config = stays.config(transform.get_string("source", "long"), {path});
+  if (!label.empty()) config.override_with("label", quoted(label));
+  config.override_with("subgroups", quoted(subgroups));
+  return config;
+}
+
+std::unique_ptr<data::Dataset> EvaluationData::open(const infer::Session& session,
+                                                    int threads) const {
+  const auto& bundle = session.bundle();
+  const auto transform = Config::parse(bundle.transform_toml, "the bundle's transform");
+  const auto source = data::open_source(config(transform), transform, bundle.task, threads);
+  const std::string wanted = part == "val" ? "valid" : part;
+  std::vector<std::int64_t> positions;
+  std::set<std::string> parts;
+  for (std::size_t i = 0; i < source->cases().size(); ++i) {
+    const std::string& own = source->cases()[i].part;
+    if (!own.empty()) parts.insert(own);
+    if (own.empty() || own == wanted) positions.push_back(static_cast<std::int64_t>(i));
+  }
+  if (!positions.empty()) return source->open(positions);
+  throw Error(fmt::format("{} has no part \"{}\"; it has {}.", path, part, fmt::join(parts, ", ")));
 }
 
 }  // namespace salus::tools

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/data/image_dataset.h"
 #include "engine/io/files.h"
 #include "engine/report/png.h"
 #include "tools/csv.h"
@@ -41,31 +42,32 @@ report::Picture picture_of(const infer::Session& session, const io::Image& image
 
 std::vector<report::ReportCase> worst_cases(const EvaluationFindings& findings,
                                             const infer::Session& session,
-                                            const data::ImageDataset& dataset) {
+                                            const data::Dataset& dataset) {
   std::vector<report::ReportCase> out;
   const auto& predictions = findings.scored.predictions;
+  const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset);
   const auto each = std::max<std::size_t>(1, kWorstCases / predictions.labels.size());
   for (std::size_t label = 0; label < predictions.labels.size() && out.size() < kWorstCases;
        ++label) {
     for (const auto& worst : evaluate::worst_cases(predictions, label, each)) {
-      const auto image = dataset.image(static_cast<std::int64_t>(worst.index));
-      const auto picture = report::thumbnail(picture_of(session, image), kThumbnailSide);
-      out.push_back({worst.id,
-                     predictions.labels[label],
-                     worst.score,
-                     worst.target,
-                     report::encode_png(picture),
-                     {}});
+      report::ReportCase item{worst.id, predictions.labels[label], worst.score, worst.target, {},
+                              {}};
+      if (images != nullptr) {
+        const auto image = images->image(static_cast<std::int64_t>(worst.index));
+        const auto picture = report::thumbnail(picture_of(session, image), kThumbnailSide);
+        item.png = report::encode_png(picture);
+      }
+      out.push_back(std::move(item));
     }
   }
   return out;
 }
 
 report::Facts performance(const infer::Timing& timing) {
-  return {{"Throughput", fmt::format("{:.0f} images/s (median of {} passes; files read, "
+  return {{"Throughput", fmt::format("{:.0f} cases/s (median of {} passes; read, "
                                      "transformed and scored)",
-                                     timing.images_per_second, timing.passes)},
-          {"Latency of one image",
+                                     timing.cases_per_second, timing.passes)},
+          {"Latency of one case",
            fmt::format("{:.2f} ms median, {:.2f} ms p95, {:.2f} ms p99", timing.latency_ms_p50,
                        timing.latency_ms_p95, timing.latency_ms_p99)},
           {"Stability", fmt::format("largest difference of a logit between passes, and alone "
@@ -79,8 +81,7 @@ report::Facts provenance(const EvaluationFindings& findings, const infer::Sessio
       {"Command", fmt::format("salus evaluate {} {}", findings.bundle_path, findings.data_path)},
       {"Bundle", bundle.name},
       {"Weights (SHA-256)", io::sha256_file(findings.bundle_path + "/model.safetensors")},
-      {"Architecture", fmt::format("{}, {} x {} pixels", bundle.model.name, bundle.model.height,
-                                   bundle.model.width)},
+      {"Architecture", fmt::format("{}, {}", bundle.model.name, input_text(bundle.model))},
       {"Salus", SALUS_VERSION},
       {"Date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))}};
 }
@@ -88,7 +89,7 @@ report::Facts provenance(const EvaluationFindings& findings, const infer::Sessio
 }  // namespace
 
 report::ReportData report_data(const EvaluationFindings& findings, const infer::Session& session,
-                               const data::ImageDataset& dataset) {
+                               const data::Dataset& dataset) {
   report::ReportData data;
   data.title = session.bundle().name;
   data.subtitle = fmt::format("Evaluated on {} ({} cases)", findings.data_path, dataset.size());
@@ -108,7 +109,7 @@ std::string metrics_json(const EvaluationFindings& findings) {
   auto out = nlohmann::ordered_json::parse(evaluate::to_json(findings.evaluation));
   const auto& timing = findings.timing;
   out["timing"] = {{"passes", timing.passes},
-                   {"images_per_second", timing.images_per_second},
+                   {"cases_per_second", timing.cases_per_second},
                    {"latency_ms",
                     {{"p50", timing.latency_ms_p50},
                      {"p95", timing.latency_ms_p95},

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/data/image_dataset.h"
+#include "engine/data/dataset.h"
 #include "engine/evaluate/compare.h"
 #include "engine/infer/predict_cases.h"
 #include "engine/infer/session.h"
@@ -24,7 +24,7 @@ struct EvaluationFindings {
 
 /// The report's content; pictures of the worst cases are as the network sees them.
 report::ReportData report_data(const EvaluationFindings& findings, const infer::Session& session,
-                               const data::ImageDataset& dataset);
+                               const data::Dataset& dataset);
 
 /// metrics.json: the evaluation, "timing" and, with a second bundle, "comparisons".
 std::string metrics_json(const EvaluationFindings& findings);

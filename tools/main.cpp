@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   salus::tools::add_evaluate(app, exit_status);
   salus::tools::add_predict(app, exit_status);
   salus::tools::add_explain(app, exit_status);
+  salus::tools::add_similar(app, exit_status);
   salus::tools::add_inspect(app, exit_status);
   salus::tools::add_models(app, exit_status);
   salus::tools::add_bench(app, exit_status);

@@ -15,6 +15,7 @@ int list_models(const Common& common) {
     auto out = nlohmann::ordered_json::array();
     for (const auto& entry : zoo.entries()) {
       out.push_back({{"name", entry.name},
+                     {"takes", to_string(entry.modality)},
                      {"description", entry.description},
                      {"options", entry.option_help}});
     }
@@ -22,7 +23,7 @@ int list_models(const Common& common) {
     return kDone;
   }
   for (const auto& entry : zoo.entries()) {
-    fmt::print("{:<18} {}\n", entry.name, entry.description);
+    fmt::print("{:<18} {} ({})\n", entry.name, entry.description, to_string(entry.modality));
     for (const auto& [option, help] : entry.option_help) {
       fmt::print("{:<18}   {}: {}\n", "", option, help);
     }

@@ -3,7 +3,10 @@
 #include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
+#include "engine/data/source.h"
+#include "engine/infer/predict_cases.h"
 #include "engine/infer/score_files.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
@@ -12,6 +15,7 @@
 #include "models/zoo.h"
 #include "tools/command.h"
 #include "tools/csv.h"
+#include "tools/stay_data.h"
 
 namespace salus::tools {
 namespace {
@@ -23,6 +27,7 @@ struct Options {
   std::string bundle, format = "jsonl", embeddings;
   std::vector<std::string> inputs, allow;
   bool force = false, series = false;
+  StayData stays;
 };
 
 /// Key of a label's score in the output: regression has values, the others probabilities.
@@ -40,7 +45,7 @@ void print_json(const Task& task, const infer::Prediction& prediction) {
     const int decision = prediction.decisions[i];
     line["decisions"][task.labels[i]] = decision < 0 ? Json(nullptr) : Json(decision == 1);
   }
-  line["frames"] = prediction.frames;
+  if (!prediction.frames.empty()) line["frames"] = prediction.frames;
   if (!prediction.files.empty()) line["files"] = prediction.files;
   if (!prediction.flags.empty()) line["flags"] = prediction.flags;
   line["time_ms"] = std::round(prediction.milliseconds * 1000) / 1000;
@@ -89,44 +94,67 @@ class EmbeddingWriter {
   std::int64_t rows_ = 0;
 };
 
-int predict(const Options& options) {
-  options.common.apply();
-  Registry zoo;
-  register_zoo(zoo);
-  const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
+using Scored = std::function<void(const infer::Prediction&)>;
+
+int predict_stays(const infer::Session& session, const Options& options, const Scored& scored) {
+  const auto& bundle = session.bundle();
+  const auto transform = Config::parse(bundle.transform_toml, "the bundle's transform");
+  const auto table = options.stays.config(transform.get_string("source", "long"), options.inputs);
+  const auto source = data::open_source(table, transform, bundle.task, options.common.threads);
+  std::vector<std::int64_t> all(source->cases().size());
+  std::iota(all.begin(), all.end(), 0);
+  infer::score_cases(session, *source->open(all), {!options.embeddings.empty(), false}, scored);
+  return kDone;
+}
+
+int predict_images(const infer::Session& session, const Options& options, const Scored& scored) {
   const auto files = io::expand_inputs(options.inputs, std::cin);
   const auto inputs = options.series ? io::series_inputs(files) : io::file_inputs(files);
-  const auto& task = session.bundle().task;
-  const bool csv = options.format == "csv";
-  if (csv) print_csv_header(task);
-  EmbeddingWriter embeddings(options.embeddings);
   infer::ScoreHandlers handlers;
-  handlers.scored = [&](const infer::Prediction& prediction) {
-    csv ? print_csv(prediction) : print_json(task, prediction);
-    std::fflush(stdout);
-    embeddings.add(prediction);
-  };
+  handlers.scored = scored;
   handlers.skipped = [](const std::string&, const std::string& reason) {
     fmt::print(stderr, "skipped: {}\n", reason);
   };
   const infer::ScoreOptions how{!options.embeddings.empty(), options.common.threads, options.force,
                                 io::allow_irregular(options.allow)};
   const auto skipped = infer::score_files(session, inputs, how, handlers);
-  embeddings.write();
   if (skipped == 0) return kDone;
   fmt::print(stderr, "{} of {} inputs were skipped.\n", skipped, inputs.size());
   return skipped == inputs.size() ? kFailed : kSomeSkipped;
+}
+
+int predict(const Options& options) {
+  options.common.apply();
+  Registry zoo;
+  register_zoo(zoo);
+  const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
+  const auto& task = session.bundle().task;
+  const bool csv = options.format == "csv";
+  if (csv) print_csv_header(task);
+  EmbeddingWriter embeddings(options.embeddings);
+  const auto scored = [&](const infer::Prediction& prediction) {
+    csv ? print_csv(prediction) : print_json(task, prediction);
+    std::fflush(stdout);
+    embeddings.add(prediction);
+  };
+  const bool stays = session.bundle().model.modality == Modality::kVitals;
+  const int status =
+      stays ? predict_stays(session, options, scored) : predict_images(session, options, scored);
+  embeddings.write();
+  return status;
 }
 
 }  // namespace
 
 void add_predict(CLI::App& app, int& exit_status) {
   auto options = std::make_shared<Options>();
-  auto* command = app.add_subcommand("predict", "Score images with a bundle");
+  auto* command = app.add_subcommand("predict", "Score images or stays with a bundle");
   command->add_option("BUNDLE", options->bundle, "Folder of a trained model")->required();
   command
-      ->add_option("INPUT", options->inputs,
-                   "Files, folders, glob patterns; - reads such a list from standard input")
+      ->add_option(
+          "INPUT", options->inputs,
+          "Images: files, folders, glob patterns; - reads such a list from standard input. "
+          "Stays: folders and archives, or one table of events")
       ->required();
   command->add_option("--format", options->format, "jsonl or csv")
       ->check(CLI::IsMember({"jsonl", "csv"}))
@@ -142,6 +170,7 @@ void add_predict(CLI::App& app, int& exit_status) {
       ->delimiter(',');
   command->add_flag("--force", options->force,
                     "Score images that the bundle does not accept, and flag them");
+  options->stays.add_to(*command);
   options->common.add_to(*command);
   command->callback([options, &exit_status] { exit_status = predict(*options); });
 }

@@ -301,6 +301,19 @@ std::string Config::to_toml() const {
   return out.str();
 }
 
+std::string Config::to_toml(const std::string& name) const {
+  toml::table root;
+  root.insert(name, node_->resolved());
+  std::ostringstream out;
+  out << root << "\n";
+  return out.str();
+}
+
+void Config::adopt(const std::string& key, const Config& table) {
+  auto [node, last] = locate(node_, key);
+  node->set(last, table.node_->resolved(), table.node_->origin);
+}
+
 std::string Config::where(const std::string& key) const {
   auto [node, last] = locate(node_, key);
   return node->where(last);

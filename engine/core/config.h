@@ -58,12 +58,17 @@ class Config {
   /// Keys of this table in alphabetical order.
   std::vector<std::string> keys() const;
 
+  /// Puts `table`, defaults that were asked for included, at `key`, as if it stood in the file.
+  void adopt(const std::string& key, const Config& table);
+
   /// \throws UsageError for a key, here or in any sub-table, that no getter asked for, naming the
   ///         nearest known one.
   void reject_unknown() const;
 
   /// The whole table as TOML: what the file and overrides say, plus defaults that were asked for.
   std::string to_toml() const;
+  /// The same as the table `name` of a larger text: [name], [[name.variable]], ...
+  std::string to_toml(const std::string& name) const;
 
   /// "file.toml:12: [train] epochs" for messages about `key`.
   std::string where(const std::string& key) const;

@@ -29,7 +29,31 @@ void check_at_least_one(std::int64_t value, const char* what, const std::string&
                                what, value));
 }
 
+void check_input(const ModelEntry& entry, const ModelSpec& spec) {
+  if (entry.modality != spec.modality) {
+    throw UsageError(fmt::format("The model '{}' takes {}, and the data are {}.", entry.name,
+                                 to_string(entry.modality), to_string(spec.modality)));
+  }
+  if (spec.modality == Modality::kVitals) {
+    check_at_least_one(spec.variables, "variables", spec.name);
+    check_at_least_one(spec.steps, "steps", spec.name);
+    return;
+  }
+  check_at_least_one(spec.channels, "channels", spec.name);
+  check_at_least_one(spec.height, "height", spec.name);
+  check_at_least_one(spec.width, "width", spec.name);
+}
+
 }  // namespace
+
+std::string input_text(const ModelSpec& spec) {
+  if (spec.modality == Modality::kVitals) {
+    return fmt::format("{} variables and {} static values of up to {} steps", spec.variables,
+                       spec.statics, spec.steps);
+  }
+  return fmt::format("{} x {} pixels in {} channel{}", spec.height, spec.width, spec.channels,
+                     spec.channels == 1 ? "" : "s");
+}
 
 void Registry::add(ModelEntry entry) {
   for (const ModelEntry& other : entries_) {
@@ -52,9 +76,7 @@ const ModelEntry& Registry::find(const std::string& name) const {
 std::shared_ptr<Model> Registry::make(const ModelSpec& spec) const {
   const ModelEntry& entry = find(spec.name);
   check_options(entry, spec);
-  check_at_least_one(spec.channels, "channels", spec.name);
-  check_at_least_one(spec.height, "height", spec.name);
-  check_at_least_one(spec.width, "width", spec.name);
+  check_input(entry, spec);
   check_at_least_one(spec.outputs, "outputs", spec.name);
   return entry.make(spec);
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/modality.h"
+
 namespace salus {
 
 class Model;
@@ -14,11 +16,16 @@ class Model;
 /// What a factory is given. Keys in `options` are the architecture's own ("width", "dropout", ...).
 struct ModelSpec {
   std::string name;
-  std::int64_t channels = 1;
+  std::int64_t channels = 1;  ///< of an image, as height and width
   std::int64_t height = 224;
   std::int64_t width = 224;
   std::int64_t outputs = 1;
   std::map<std::string, double> options;
+  Modality modality = Modality::kImage;
+  std::int64_t variables = 0;  ///< D of vitals
+  std::int64_t statics = 0;    ///< S of vitals; 0 = none
+  std::int64_t steps = 0;      ///< T of vitals: the longest stay
+  bool per_step = false;       ///< vitals: logits [N, T, L], one row a step, instead of [N, L]
 
   /// The option, or `fallback` if it is not given.
   double option(const std::string& key, double fallback) const {
@@ -27,12 +34,16 @@ struct ModelSpec {
   }
 };
 
+/// The model's input in words: "28 x 28 pixels in 1 channel".
+std::string input_text(const ModelSpec& spec);
+
 /// One architecture of the zoo.
 struct ModelEntry {
   std::string name;
   std::string description;                         ///< one line, for `salus models`
   std::map<std::string, std::string> option_help;  ///< accepted options and what they mean
   std::function<std::shared_ptr<Model>(const ModelSpec&)> make;
+  Modality modality = Modality::kImage;
 };
 
 /// The architectures a program knows. The engine is handed one; it never names an architecture.
@@ -44,9 +55,9 @@ class Registry {
 
   /// Builds a model, its weights initialised from LibTorch's default generator.
   ///
-  /// \throws UsageError for an unknown name or option, naming the nearest known one, for a size or
-  ///         number of channels or outputs below 1, and for an option value that the architecture
-  ///         does not take.
+  /// \throws UsageError for an unknown name or option, naming the nearest known one, for a model of
+  ///         another modality, for a size or number of channels, variables, steps or outputs below
+  ///         1, and for an option value that the architecture does not take.
   std::shared_ptr<Model> make(const ModelSpec& spec) const;
 
  private:

@@ -71,6 +71,7 @@ struct Columns {
   int file = -1;
   int patient = -1;
   std::vector<int> labels;
+  int part = -1;
   std::vector<std::pair<std::string, int>> subgroups;
 };
 
@@ -103,6 +104,9 @@ Columns resolve(const io::TextTable& table, const Config& data, const Task& task
   } else {
     columns.patient = table.column("patient_id");
   }
+  if (data.has("split.column")) {
+    columns.part = require_column(table, data.get_string("split.column"), path);
+  }
   for (const auto& name : data.get_strings("subgroups", {})) {
     columns.subgroups.emplace_back(name, require_column(table, name, path));
   }
@@ -121,6 +125,13 @@ std::vector<float> row_target(const std::vector<std::string>& row, const Columns
   return target;
 }
 
+std::string part_of(const std::string& cell, const std::string& where) {
+  if (cell == "val") return "valid";
+  if (cell == "train" || cell == "valid" || cell == "test") return cell;
+  throw Error(fmt::format("{}: the split column holds \"{}\"; it must be train, valid or test.",
+                          where, cell));
+}
+
 std::vector<ImageCase> from_manifest(const Config& data, const Task& task, const fs::path& root) {
   const auto path = (root / data.get_string("manifest")).string();
   const auto table = io::read_table(path);
@@ -133,7 +144,9 @@ std::vector<ImageCase> from_manifest(const Config& data, const Task& task, const
     item.path = (root / row[columns.file]).string();
     if (columns.patient >= 0) item.info.patient = row[columns.patient];
     for (const auto& [name, column] : columns.subgroups) item.info.subgroups[name] = row[column];
-    item.info.target = row_target(row, columns, task, fmt::format("{}, line {}", path, i + 2));
+    const auto where = fmt::format("{}, line {}", path, i + 2);
+    if (columns.part >= 0) item.info.part = part_of(row[columns.part], where);
+    item.info.target = row_target(row, columns, task, where);
     cases.push_back(std::move(item));
   }
   return cases;
@@ -171,11 +184,10 @@ const io::NpyArray& require_array(const std::map<std::string, io::NpyArray>& arr
                   path, name));
 }
 
-std::vector<ImageCase> from_npz(const Config& data, const Task& task, const fs::path& root,
+/// The cases of one part ("train", "val", "test") of a MedMNIST file.
+std::vector<ImageCase> npz_part(const std::map<std::string, io::NpyArray>& arrays,
+                                const std::string& name, const std::string& path, const Task& task,
                                 const std::string& part) {
-  const auto name = data.get_string("npz");
-  const auto path = (root / name).string();
-  const auto arrays = io::read_npz(path);
   const auto& labels = require_array(arrays, part + "_labels", path);
   const auto& images = require_array(arrays, part + "_images", path);
   if (images.shape.size() < 3 || labels.shape.empty() || images.shape[0] != labels.shape[0]) {
@@ -187,10 +199,26 @@ std::vector<ImageCase> from_npz(const Config& data, const Task& task, const fs::
   std::vector<ImageCase> cases(images.shape[0]);
   for (std::int64_t i = 0; i < images.shape[0]; ++i) {
     cases[i].info.id = fmt::format("{}#{}/{}", name, part, i);
+    cases[i].info.part = part == "val" ? "valid" : part;
     cases[i].info.target = npz_target(labels, i, task, path);
     cases[i].path = path + "#" + part + "_images";
     cases[i].index = i;
   }
+  return cases;
+}
+
+/// All parts that the file has.
+std::vector<ImageCase> from_npz(const Config& data, const Task& task, const fs::path& root) {
+  const auto name = data.get_string("npz");
+  const auto path = (root / name).string();
+  const auto arrays = io::read_npz(path);
+  std::vector<ImageCase> cases;
+  for (const std::string part : {"train", "val", "test"}) {
+    if (!arrays.contains(part + "_images") && !arrays.contains(part + "_labels")) continue;
+    auto some = npz_part(arrays, name, path, task, part);
+    std::move(some.begin(), some.end(), std::back_inserter(cases));
+  }
+  if (cases.empty()) require_array(arrays, "train_images", path);
   return cases;
 }
 
@@ -228,13 +256,13 @@ std::vector<ImageCase> from_folder(const Config& data, const Task& task, const f
 
 }  // namespace
 
-std::vector<ImageCase> read_cases(const Config& data, const Task& task, const std::string& part) {
+std::vector<ImageCase> read_cases(const Config& data, const Task& task) {
   const fs::path root = data.get_string("root", ".");
   std::vector<ImageCase> cases;
   if (data.has("manifest")) {
     cases = from_manifest(data, task, root);
   } else if (data.has("npz")) {
-    cases = from_npz(data, task, root, part.empty() ? "train" : part);
+    cases = from_npz(data, task, root);
   } else if (data.has("folder")) {
     cases = from_folder(data, task, root);
   } else {

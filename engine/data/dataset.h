@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct CaseInfo {
   std::string patient;  ///< for splits and bootstrap; never written to any output
   std::map<std::string, std::string> subgroups;  ///< column -> value ("view" -> "AP")
   std::vector<float> target;                     ///< [L], NaN = not known; empty = unlabelled
+  std::string part;  ///< "train", "valid", "test" where the data bring their division, or ""
 };
 
 /// Cases that a trainer or evaluator draws from. Deterministic; const methods are thread-safe.
@@ -30,6 +32,12 @@ class Dataset {
   virtual Batch load(at::IntArrayRef indices) const = 0;
   /// 64-bit hash of the stored pixels of case i (equal pixels in two splits are reported).
   virtual std::uint64_t content_hash(std::int64_t i) const = 0;
+
+  /// Reads everything once, so that load() only gathers. Calls `progress(done, total)`.
+  /// \throws Error listing what cannot be read (all of it, not only the first).
+  virtual void cache(const std::function<void(std::int64_t, std::int64_t)>& progress) {}
+  /// Bytes that cache() would take; 0 if everything is in memory anyway.
+  virtual std::int64_t cache_bytes() const { return 0; }
 };
 
 /// Targets of all cases, float32 [N, L].

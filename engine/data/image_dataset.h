@@ -32,8 +32,10 @@ struct ImageCase {
 ///   # or
 ///   folder = "."              # one sub-folder per class, named like the label
 ///
-/// `part` is "train", "val", "test" for an NPZ (which brings its own split), "" for all others.
-std::vector<ImageCase> read_cases(const Config& data, const Task& task, const std::string& part);
+///   split.column = "split"    # column of a manifest with train, valid (or val) and test
+///
+/// An NPZ brings its own division, and a manifest may (`CaseInfo::part`).
+std::vector<ImageCase> read_cases(const Config& data, const Task& task);
 
 /// Images behind a Transform. Pixels are decoded by a pool of threads.
 class ImageDataset : public Dataset {
@@ -50,12 +52,8 @@ class ImageDataset : public Dataset {
   /// The image as stored, for reports and explanations.
   io::Image image(std::int64_t i) const;
 
-  /// Decodes and transforms everything once; load() then only gathers. Calls `progress(done,
-  /// total)`.
-  /// \throws Error listing the files that cannot be read (all of them, not only the first).
-  void cache(const std::function<void(std::int64_t, std::int64_t)>& progress = {});
-  /// float32 bytes that cache() would take.
-  std::int64_t cache_bytes() const;
+  void cache(const std::function<void(std::int64_t, std::int64_t)>& progress = {}) override;
+  std::int64_t cache_bytes() const override;
 
  private:
   struct Impl;

@@ -80,7 +80,7 @@ void check_operating_points(const Bundle& bundle, const Check& check) {
   }
 }
 
-void check_shapes(const Bundle& bundle, const Check& check) {
+void check_image_input(const Bundle& bundle, const Check& check) {
   const kernels::PreprocessSpec spec = bundle.transform().spec();
   const ModelSpec& model = bundle.model;
   check.that(
@@ -88,6 +88,9 @@ void check_shapes(const Bundle& bundle, const Check& check) {
       fmt::format("the transform makes {} x {} x {}, and the model takes {} x {} x {}.",
                   spec.channels, spec.height, spec.width, model.channels, model.height,
                   model.width));
+}
+
+void check_run(const Bundle& bundle, const Check& check) {
   check.that(bundle.micro_batch >= 1 && bundle.micro_batch <= kMaxMicroBatch,
              fmt::format("micro_batch must lie in 1 to {}.", kMaxMicroBatch));
   for (const std::string& dtype : {bundle.weights_dtype, bundle.compute_dtype}) {
@@ -103,7 +106,8 @@ void check_consistent(const Bundle& bundle, const std::string& origin) {
   check_labels(bundle, check);
   check_calibration(bundle, check);
   check_operating_points(bundle, check);
-  check_shapes(bundle, check);
+  if (bundle.model.modality == Modality::kImage) check_image_input(bundle, check);
+  check_run(bundle, check);
 }
 
 }  // namespace salus::infer

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/core/config.h"
+#include "engine/data/source.h"
 #include "engine/io/error.h"
 
 namespace salus::infer {
@@ -17,9 +18,7 @@ Task read_task(const Config& table) {
   return {parse_task_kind(table.get_string("kind")), table.get_strings("labels")};
 }
 
-ModelSpec read_model(const Config& table, std::int64_t outputs) {
-  ModelSpec spec;
-  spec.name = table.get_string("name");
+void read_image_input(const Config& table, ModelSpec& spec) {
   const auto shape = table.get_doubles("input");
   if (shape.size() != 3) {
     throw Error(fmt::format("{} must be [channels, height, width].", table.where("input")));
@@ -31,6 +30,20 @@ ModelSpec read_model(const Config& table, std::int64_t outputs) {
   spec.channels = static_cast<std::int64_t>(shape[0]);
   spec.height = static_cast<std::int64_t>(shape[1]);
   spec.width = static_cast<std::int64_t>(shape[2]);
+}
+
+void read_vitals_input(const Config& table, ModelSpec& spec) {
+  spec.variables = table.get_int("variables");
+  spec.statics = table.get_int("statics", 0);
+  spec.steps = table.get_int("steps");
+  spec.per_step = table.get_bool("per_step", false);
+}
+
+ModelSpec read_model(const Config& table, Modality modality, std::int64_t outputs) {
+  ModelSpec spec;
+  spec.name = table.get_string("name");
+  spec.modality = modality;
+  modality == Modality::kVitals ? read_vitals_input(table, spec) : read_image_input(table, spec);
   spec.outputs = outputs;
   spec.options = table.table("options").get_numbers();
   return spec;
@@ -98,10 +111,10 @@ Bundle read_bundle(const Config& config, const std::string& origin,
   Bundle bundle;
   bundle.name = config.get_string("name");
   bundle.task = read_task(config.table("task"));
-  bundle.model = read_model(config.table("model"), bundle.task.outputs());
   const Config transform = config.table("transform");
-  data::Transform check(transform);  // asks for every key, so that to_toml() writes the defaults
-  bundle.transform_toml = transform.to_toml();
+  bundle.model =
+      read_model(config.table("model"), data::modality_of(transform), bundle.task.outputs());
+  bundle.transform_toml = data::resolved_transform(transform);
   bundle.accepts = read_acceptance(config.table("accepts"));
   for (const Config& table : config.tables("calibration")) {
     bundle.calibration.push_back(read_calibration(table));

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/core/config.h"
+#include "engine/data/source.h"
 #include "engine/infer/bundle_toml.h"
 
 namespace salus::infer {
@@ -65,9 +66,14 @@ std::string write_calibration(const Calibration& calibration) {
 }
 
 std::string write_model(const ModelSpec& model) {
-  std::string out =
-      fmt::format("\n[model]\nname = {}\ninput = [{}, {}, {}]  # channels, height, width\n",
-                  text(model.name), model.channels, model.height, model.width);
+  std::string out = fmt::format("\n[model]\nname = {}\n", text(model.name));
+  if (model.modality == Modality::kVitals) {
+    out += fmt::format("variables = {}\nstatics = {}\nsteps = {}\nper_step = {}\n", model.variables,
+                       model.statics, model.steps, model.per_step);
+  } else {
+    out += fmt::format("input = [{}, {}, {}]  # channels, height, width\n", model.channels,
+                       model.height, model.width);
+  }
   if (!model.options.empty()) out += "\n[model.options]\n";
   for (const auto& [key, value] : model.options)
     out += fmt::format("{} = {}\n", text(key), number(value));
@@ -78,8 +84,7 @@ std::string write_model(const ModelSpec& model) {
 std::string write_transform(const Bundle& bundle) {
   const Config config = Config::parse(bundle.transform_toml, "transform");
   const Config table = config.has("transform") ? config.table("transform") : config;
-  data::Transform asks_for_every_key(table);
-  return "\n[transform]\n" + table.to_toml();
+  return "\n" + Config::parse(data::resolved_transform(table), "transform").to_toml("transform");
 }
 
 std::string write_run(const Bundle& bundle) {

@@ -1,12 +1,10 @@
 #include "engine/infer/model_predictor.h"
 
 #include <ATen/autocast_mode.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 
-#include "engine/io/error.h"
-#include "kernels/dispatch.h"
+#include "engine/core/device.h"
 
 namespace salus::infer {
 namespace {
@@ -44,30 +42,13 @@ at::Tensor joined(const std::vector<at::Tensor>& parts) {
 
 }  // namespace
 
-at::Device parse_device(const std::string& name) {
-  at::Device device(at::kCPU);
-  try {
-    device = at::Device(name);
-  } catch (const c10::Error&) {
-    throw UsageError(fmt::format("There is no device '{}'; use cpu, cuda or cuda:N.", name));
-  }
-  if (device.is_cpu()) return device;
-  if (!device.is_cuda()) {
-    throw UsageError(
-        fmt::format("The device '{}' is not supported; use cpu, cuda or cuda:N.", name));
-  }
-  if (const auto problem = kernels::cuda_problem(); !problem.empty()) throw UsageError(problem);
-  kernels::load_cuda();  // before ATen is asked about CUDA: it remembers the first answer
-  return device;
-}
-
 ModelPredictor::ModelPredictor(std::shared_ptr<Model> model, std::int64_t micro_batch,
                                const std::string& compute_dtype, const std::string& device,
                                bool prepare)
     : model_(std::move(model)),
       micro_batch_(micro_batch),
       dtype_(compute_dtype == "bfloat16" ? at::kBFloat16 : at::kFloat),
-      device_(parse_device(device)),
+      device_(open_device(device)),
       prepared_(prepare) {
   TORCH_CHECK(micro_batch_ >= 1, "a micro-batch of at least one case is needed");
   model_->to(device_);

@@ -47,7 +47,4 @@ class ModelPredictor : public Predictor {
   bool prepared_;
 };
 
-/// "cpu", "cuda", "cuda:1". \throws UsageError for one that is unknown or not there.
-at::Device parse_device(const std::string& name);
-
 }  // namespace salus::infer

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <future>
 
+#include "engine/data/image_dataset.h"
 #include "engine/data/thread_pool.h"
 #include "engine/io/error.h"
 
@@ -14,22 +15,38 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// What there is to score of some cases: images with all their frames, or a batch of inputs.
 struct Group {
   std::vector<io::Image> images;
   std::vector<std::string> ids;
+  Batch batch;
 };
 
-Group read_group(const data::ImageDataset& dataset, std::int64_t begin, std::int64_t end,
+Group read_group(const data::Dataset& dataset, std::int64_t begin, std::int64_t end,
                  data::ThreadPool& pool) {
   Group group;
+  std::vector<std::int64_t> positions;
+  for (std::int64_t i = begin; i < end; ++i) {
+    positions.push_back(i);
+    group.ids.push_back(dataset.info(i).id);
+  }
+  const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset);
+  if (images == nullptr) {
+    group.batch = dataset.load(positions);
+    return group;
+  }
   group.images.resize(end - begin);
-  for (std::int64_t i = begin; i < end; ++i) group.ids.push_back(dataset.info(i).id);
-  pool.for_each(end - begin, [&](std::int64_t i) { group.images[i] = dataset.image(begin + i); });
+  pool.for_each(end - begin, [&](std::int64_t i) { group.images[i] = images->image(begin + i); });
   return group;
 }
 
+std::vector<Prediction> score(const Session& session, const Group& group) {
+  return group.images.empty() ? session.predict(group.batch)
+                              : session.predict(group.images, group.ids);
+}
+
 /// Columns of the cases: targets, patients, subgroups.
-evaluate::Predictions describe(const Session& session, const data::ImageDataset& dataset) {
+evaluate::Predictions describe(const Session& session, const data::Dataset& dataset) {
   evaluate::Predictions out;
   const auto& task = session.bundle().task;
   out.task = task.kind;
@@ -50,7 +67,26 @@ evaluate::Predictions describe(const Session& session, const data::ImageDataset&
 
 }  // namespace
 
-ScoredCases predict_cases(const Session& session, const data::ImageDataset& dataset, int threads,
+Prediction predict_case(const Session& session, const data::Dataset& dataset, std::int64_t i) {
+  const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset);
+  if (images == nullptr) return session.predict(dataset.load({i})).at(0);
+  return session.predict({images->image(i)}, {dataset.info(i).id}).at(0);
+}
+
+void score_cases(const Session& session, const data::Dataset& dataset,
+                 const SessionOptions& options,
+                 const std::function<void(const Prediction&)>& scored) {
+  const std::int64_t size = session.bundle().micro_batch;
+  for (std::int64_t begin = 0; begin < dataset.size(); begin += size) {
+    std::vector<std::int64_t> positions;
+    for (auto i = begin; i < std::min(dataset.size(), begin + size); ++i) positions.push_back(i);
+    for (const auto& prediction : session.predict(dataset.load(positions), options)) {
+      scored(prediction);
+    }
+  }
+}
+
+ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, int threads,
                           const std::function<void(std::int64_t, std::int64_t)>& progress) {
   ScoredCases out;
   out.predictions = describe(session, dataset);
@@ -65,7 +101,7 @@ ScoredCases predict_cases(const Session& session, const data::ImageDataset& data
   for (std::int64_t begin = 0; begin < dataset.size(); begin += size) {
     const auto group = next.get();
     if (begin + size < dataset.size()) next = std::async(std::launch::async, read_at, begin + size);
-    for (auto& scored : session.predict(group.images, group.ids)) {
+    for (auto& scored : score(session, group)) {
       out.predictions.probabilities.push_back(std::move(scored.probabilities));
       out.logits.push_back(std::move(scored.logits));
     }
@@ -75,13 +111,14 @@ ScoredCases predict_cases(const Session& session, const data::ImageDataset& data
   return out;
 }
 
-void refuse_unaccepted(const Acceptance& accepts, const data::ImageDataset& dataset, int threads) {
+void refuse_unaccepted(const Acceptance& accepts, const data::Dataset& dataset, int threads) {
   constexpr std::size_t kShown = 20;
-  if (!accepts.refuse) return;
+  const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset);
+  if (!accepts.refuse || images == nullptr) return;
   std::vector<std::string> reasons(dataset.size());
   data::ThreadPool pool(threads);
   pool.for_each(dataset.size(), [&](std::int64_t i) {
-    const auto mismatches = accepts.mismatches(dataset.image(i));
+    const auto mismatches = accepts.mismatches(images->image(i));
     if (mismatches.empty()) return;
     reasons[i] = fmt::format("{}: {}", dataset.info(i).id, fmt::join(mismatches, " "));
   });

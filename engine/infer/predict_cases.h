@@ -4,14 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "engine/data/image_dataset.h"
+#include "engine/data/dataset.h"
 #include "engine/evaluate/evaluation.h"
 #include "engine/infer/session.h"
 
 namespace salus::infer {
 
-/// What a session says of every case of a dataset, the way `salus predict` scores files: all frames
-/// that the transform chooses are pooled.
+/// What a session says of every case of a dataset, the way `salus predict` scores files: of images
+/// all frames that the transform chooses are pooled.
 struct ScoredCases {
   evaluate::Predictions predictions;       ///< calibrated probabilities, targets, subgroups
   std::vector<std::vector<float>> logits;  ///< [N][L] before calibration
@@ -20,11 +20,21 @@ struct ScoredCases {
 
 /// \param threads  decoding threads, 0 = as many as the process may use.
 /// \throws Error naming the first case that cannot be read or does not fit the bundle.
-ScoredCases predict_cases(const Session& session, const data::ImageDataset& dataset, int threads,
+ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, int threads,
                           const std::function<void(std::int64_t, std::int64_t)>& progress = {});
 
+/// Scores every case that a dataset holds, labelled or not, one micro-batch at a time, and hands each
+/// to `scored` in order.
+void score_cases(const Session& session, const data::Dataset& dataset,
+                 const SessionOptions& options,
+                 const std::function<void(const Prediction&)>& scored);
+
+/// The same for case i alone.
+Prediction predict_case(const Session& session, const data::Dataset& dataset, std::int64_t i);
+
 /// For before a training run, so that it does not fail at its end.
-/// \throws Error listing the cases (20 at most) that a bundle with `accepts` would refuse, and why.
-void refuse_unaccepted(const Acceptance& accepts, const data::ImageDataset& dataset, int threads);
+/// \throws Error listing the images (20 at most) that a bundle with `accepts` would refuse, and
+/// why.
+void refuse_unaccepted(const Acceptance& accepts, const data::Dataset& dataset, int threads);
 
 }  // namespace salus::infer

@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <mutex>
+#include <optional>
 
+#include "engine/core/device.h"
 #include "engine/infer/calibrated.h"
 #include "engine/infer/weights.h"
 #include "engine/io/error.h"
@@ -20,6 +22,11 @@ std::shared_ptr<Model> build(const Bundle& bundle, const Registry& registry) {
   model->eval();
   for (auto& parameter : model->parameters()) parameter.set_requires_grad(false);
   return model;
+}
+
+std::optional<data::Transform> image_transform(const Bundle& bundle) {
+  if (bundle.model.modality != Modality::kImage) return std::nullopt;
+  return bundle.transform();
 }
 
 /// One frame to be scored, of image `image`.
@@ -53,7 +60,7 @@ struct Session::Impl {
       : bundle(std::move(given)),
         registry(known),
         device(device_name),
-        transform(bundle.transform()),
+        transform(image_transform(bundle)),
         predictor(build(bundle, registry), bundle.micro_batch, bundle.compute_dtype, device,
                   /*prepare=*/true) {}
 
@@ -71,7 +78,7 @@ struct Session::Impl {
   Bundle bundle;
   Registry registry;
   std::string device;
-  data::Transform transform;
+  std::optional<data::Transform> transform;  ///< of images
   ModelPredictor predictor;
   std::once_flag model_once;
   std::shared_ptr<Model> model;
@@ -85,10 +92,10 @@ Outputs Session::Impl::score(const std::vector<io::Image>& images,
   for (std::size_t begin = 0; begin < frames.size(); begin += step) {
     std::vector<kernels::PreprocessImage> inputs;
     for (std::size_t i = begin; i < std::min(frames.size(), begin + step); ++i) {
-      inputs.push_back(transform.compile(images[frames[i].image], frames[i].frame));
+      inputs.push_back(transform->compile(images[frames[i].image], frames[i].frame));
     }
     Batch batch;
-    batch.inputs["image"] = kernels::image_preprocess(inputs, transform.spec());
+    batch.inputs["image"] = kernels::image_preprocess(inputs, transform->spec());
     batch.ids.resize(inputs.size());
     Outputs outputs = predictor.run(batch);
     logits.push_back(outputs.logits);
@@ -99,7 +106,7 @@ Outputs Session::Impl::score(const std::vector<io::Image>& images,
 
 /// From the logits [frames, L] of one image to what is said of it.
 void Session::Impl::conclude(const at::Tensor& logits, Prediction& prediction) const {
-  const at::Tensor pooled = transform.pool_max() ? logits.amax(0) : logits.mean(0);
+  const at::Tensor pooled = transform && transform->pool_max() ? logits.amax(0) : logits.mean(0);
   if (!pooled.isfinite().all().item<bool>()) {
     throw Error("The score is not a number; the pixels or the weights are at fault.");
   }
@@ -125,12 +132,13 @@ std::vector<Prediction> Session::predict(const std::vector<io::Image>& images,
                                          const SessionOptions& options) const {
   TORCH_CHECK(images.size() == ids.size(), "as many ids as images are needed");
   const auto start = Clock::now();
+  const data::Transform& how = transform();
   std::vector<Prediction> predictions(images.size());
   std::vector<Frame> frames;
   for_each_named(ids, [&](std::size_t i) {
     predictions[i].id = ids[i];
     predictions[i].flags = impl_->check(images[i], options.force);
-    predictions[i].frames = impl_->transform.frames(images[i]);
+    predictions[i].frames = how.frames(images[i]);
     for (const std::int64_t frame : predictions[i].frames) frames.push_back({i, frame});
   });
   if (frames.empty()) return predictions;
@@ -149,6 +157,21 @@ std::vector<Prediction> Session::predict(const std::vector<io::Image>& images,
   return predictions;
 }
 
+std::vector<Prediction> Session::predict(const Batch& batch, const SessionOptions& options) const {
+  const auto start = Clock::now();
+  const Outputs outputs = impl_->predictor.run(batch);
+  std::vector<Prediction> predictions(batch.ids.size());
+  for_each_named(batch.ids, [&](std::size_t i) {
+    const auto row = static_cast<std::int64_t>(i);
+    predictions[i].id = batch.ids[i];
+    impl_->conclude(outputs.logits.narrow(0, row, 1), predictions[i]);
+    if (options.embeddings) predictions[i].embedding = row_of(outputs.features[row]);
+  });
+  const std::chrono::duration<double, std::milli> elapsed = Clock::now() - start;
+  for (Prediction& prediction : predictions) prediction.milliseconds = elapsed.count();
+  return predictions;
+}
+
 at::Tensor Session::probabilities(const at::Tensor& logits) const {
   return calibrated(impl_->bundle, logits);
 }
@@ -158,13 +181,17 @@ std::vector<int> Session::decisions(const std::vector<double>& probabilities) co
 }
 
 const Bundle& Session::bundle() const { return impl_->bundle; }
-const data::Transform& Session::transform() const { return impl_->transform; }
+const data::Transform& Session::transform() const {
+  if (impl_->transform) return *impl_->transform;
+  throw UsageError(fmt::format("The bundle '{}' takes {}, not images.", impl_->bundle.name,
+                               to_string(impl_->bundle.model.modality)));
+}
 const ModelPredictor& Session::predictor() const { return impl_->predictor; }
 
 std::shared_ptr<Model> Session::model() const {
   std::call_once(impl_->model_once, [this] {
     impl_->model = build(impl_->bundle, impl_->registry);
-    impl_->model->to(parse_device(impl_->device));
+    impl_->model->to(open_device(impl_->device));
   });
   return impl_->model;
 }

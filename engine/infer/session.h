@@ -45,11 +45,15 @@ class Session {
   /// operating points decides for the most probable class.
   ///
   /// \throws Error if an image does not fit and the bundle refuses, has no pixels or frame to
-  /// score,
-  ///         or has a score that is not a number; of several images the message names the id.
+  ///         score, or has a score that is not a number; of several images the message names the
+  ///         id. UsageError if the bundle is not for images.
   std::vector<Prediction> predict(const std::vector<io::Image>& images,
                                   const std::vector<std::string>& ids,
                                   const SessionOptions& options = {}) const;
+
+  /// Scores inputs that are ready for the model, one prediction per case.
+  /// \throws Error naming the id of a case whose score is not a number.
+  std::vector<Prediction> predict(const Batch& batch, const SessionOptions& options = {}) const;
 
   /// Calibrated probabilities of logits float32 [N, L] -> float64 [N, L] (regression: values).
   at::Tensor probabilities(const at::Tensor& logits) const;
@@ -58,6 +62,7 @@ class Session {
   std::vector<int> decisions(const std::vector<double>& probabilities) const;
 
   const Bundle& bundle() const;
+  /// Of images. \throws UsageError if the bundle is of another modality.
   const data::Transform& transform() const;
   const ModelPredictor& predictor() const;
   /// The network in float32 and evaluation mode on the session's device, for gradients. Built when

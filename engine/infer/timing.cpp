@@ -25,7 +25,7 @@ double difference(const std::vector<float>& a, const std::vector<float>& b) {
 
 }  // namespace
 
-Timing measure(const Session& session, const data::ImageDataset& dataset, const ScoredCases& first,
+Timing measure(const Session& session, const data::Dataset& dataset, const ScoredCases& first,
                int passes, std::int64_t alone, int threads) {
   Timing timing;
   timing.passes = passes;
@@ -39,15 +39,15 @@ Timing measure(const Session& session, const data::ImageDataset& dataset, const 
           std::max(timing.largest_difference, difference(first.logits[i], again.logits[i]));
     }
   }
-  timing.images_per_second = percentile(rates, 0.5);
+  timing.cases_per_second = percentile(rates, 0.5);
   std::vector<double> latencies;
   for (std::int64_t i = 0; i < std::min(alone, dataset.size()); ++i) {
     const auto start = std::chrono::steady_clock::now();
-    const auto scored = session.predict({dataset.image(i)}, {dataset.info(i).id});
+    const auto scored = predict_case(session, dataset, i);
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
     latencies.push_back(took.count());
     timing.largest_difference =
-        std::max(timing.largest_difference, difference(first.logits[i], scored.at(0).logits));
+        std::max(timing.largest_difference, difference(first.logits[i], scored.logits));
   }
   timing.latency_ms_p50 = percentile(latencies, 0.50);
   timing.latency_ms_p95 = percentile(latencies, 0.95);

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <utility>
 
 #include "engine/io/error.h"
 #include "engine/io/posix.h"
@@ -37,19 +38,9 @@ std::string temporary_name(const fs::path& target) {
   return (target.parent_path() / name).string();
 }
 
-void sync_folder(const fs::path& folder) {
-  const std::string path = folder.empty() ? "." : folder.string();
-  Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0) throw_system_error("Cannot open folder", path, errno);
-  // Some network file systems cannot sync a folder and say EINVAL; the rename is done all the same.
-  if (::fsync(fd.get()) != 0 && errno != EINVAL) {
-    throw_system_error("Cannot write folder", path, errno);
-  }
-}
-
 void sync_tree(const std::string& folder) {
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_directory()) sync_folder(entry.path());
+    if (entry.is_directory()) sync_folder(entry.path().string());
     if (!entry.is_regular_file()) continue;
     Descriptor fd(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
     if (fd.get() < 0 || ::fsync(fd.get()) != 0) {
@@ -78,7 +69,7 @@ void write_directly(const std::string& path, std::span<const std::byte> bytes) {
 
 // Swaps two folders in one step, so that no moment without a folder exists; false where the file
 // system cannot.
-bool exchange(const std::string& a, const std::string& b) {
+bool exchange_folders(const std::string& a, const std::string& b) {
   return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
 }
 
@@ -114,6 +105,16 @@ std::vector<std::byte> read_stream(const std::string& path, std::int64_t max_byt
 }
 
 }  // namespace
+
+void sync_folder(const std::string& folder) {
+  const std::string path = folder.empty() ? "." : folder;
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) throw_system_error("Cannot open folder", path, errno);
+  // Some network file systems cannot sync a folder and say EINVAL; the rename is done all the same.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL) {
+    throw_system_error("Cannot write folder", path, errno);
+  }
+}
 
 std::vector<std::byte> read_file(const std::string& path, std::int64_t max_bytes) {
   struct stat info{};
@@ -154,11 +155,43 @@ void write_file(const std::string& path, std::span<const std::byte> bytes) {
     ::unlink(temporary.c_str());
     throw;
   }
-  sync_folder(target.parent_path());
+  sync_folder(target.parent_path().string());
 }
 
 void write_text(const std::string& path, std::string_view text) {
   write_file(path, std::as_bytes(std::span(text.data(), text.size())));
+}
+
+AtomicFile::AtomicFile(std::string final_path)
+    : final_(std::move(final_path)), temporary_(temporary_name(final_)) {
+  fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd_ < 0) throw_system_error("Cannot create", final_, errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write_at(std::int64_t offset, std::span<const std::byte> bytes) {
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::pwrite(fd_, bytes.data() + done, bytes.size() - done,
+                               offset + static_cast<std::int64_t>(done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_system_error("Cannot write", final_, errno);
+    done += static_cast<std::size_t>(n);
+  }
+}
+
+void AtomicFile::commit() {
+  if (::fsync(fd_) != 0) throw_system_error("Cannot write", final_, errno);
+  if (::close(std::exchange(fd_, -1)) != 0) throw_system_error("Cannot write", final_, errno);
+  if (::rename(temporary_.c_str(), final_.c_str()) != 0) {
+    throw_system_error("Cannot write", final_, errno);
+  }
+  temporary_.clear();
+  sync_folder(fs::path(final_).parent_path().string());
 }
 
 AtomicFolder::AtomicFolder(std::string final_path) : final_(std::move(final_path)) {
@@ -186,11 +219,11 @@ void AtomicFolder::commit() {
     if (::rename(temporary_.c_str(), final_.c_str()) != 0) {
       throw_system_error("Cannot make folder", final_, errno);
     }
-  } else if (!exchange(temporary_, final_)) {
+  } else if (!exchange_folders(temporary_, final_)) {
     replace_in_two_steps(temporary_, final_);
   }
   committed_ = true;
-  sync_folder(fs::path(final_).parent_path());
+  sync_folder(fs::path(final_).parent_path().string());
   std::error_code ignored;  // after an exchange the old folder bears the temporary name
   fs::remove_all(temporary_, ignored);
 }

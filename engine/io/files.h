@@ -22,6 +22,30 @@ std::string read_text(const std::string& path, std::int64_t max_bytes = std::int
 void write_file(const std::string& path, std::span<const std::byte> bytes);
 void write_text(const std::string& path, std::string_view text);
 
+/// A file that is written piece by piece and appears whole or not at all: as write_file(), for what
+/// is too large to hold. Without commit() the destructor removes what was written.
+class AtomicFile {
+ public:
+  /// \throws salus::Error if it cannot be made.
+  explicit AtomicFile(std::string final_path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  /// Where the bytes are until commit(), for reading them back.
+  const std::string& temporary_path() const { return temporary_; }
+  /// Bytes never written are zero. \throws salus::Error, naming the final path.
+  void write_at(std::int64_t offset, std::span<const std::byte> bytes);
+  void commit();
+
+ private:
+  std::string final_, temporary_;
+  int fd_;
+};
+
+/// Makes the names in `folder` durable, after files of it were renamed or removed.
+/// \throws salus::Error.
+void sync_folder(const std::string& folder);
+
 /// A folder that appears whole or not at all: files are written into path(), commit() makes them
 /// durable and renames the folder to its final name (replacing a folder there in one step); without
 /// commit() the destructor removes it. Missing parent folders are made.

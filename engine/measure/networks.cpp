@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "engine/core/config.h"
+#include "engine/core/device.h"
 #include "engine/train/trainer.h"
 
 namespace salus::measure {
@@ -120,7 +121,7 @@ Times time_training(const Registry& registry, const TrainProblem& problem) {
   Times times;
   train::TrainerOptions how;
   how.device = problem.device;
-  how.stop = StepClock(times, problem.steps, infer::parse_device(problem.device));
+  how.stop = StepClock(times, problem.steps, open_device(problem.device));
   how.say = [](const std::string&) {};
   train::Trainer(model, task, settings, how).fit(all, few);
   return times;

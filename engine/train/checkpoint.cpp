@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/infer/weights.h"
+#include "engine/io/crc32c.h"
 #include "engine/io/error.h"
-#include "engine/train/crc32c.h"
 
 namespace salus::train {
 namespace {
@@ -83,11 +83,11 @@ RunState from_json(const Json& json) {
 
 /// Over names, types, values and the state, in name order.
 std::string checksum(const io::NamedArrays& arrays, const std::string& state) {
-  std::uint32_t crc = crc32c(std::as_bytes(std::span(state)));
+  std::uint32_t crc = io::crc32c(std::as_bytes(std::span(state)));
   for (const auto& [name, array] : arrays) {
-    crc = crc32c(std::as_bytes(std::span(name)), crc);
-    crc = crc32c(std::as_bytes(std::span(array.dtype)), crc);
-    crc = crc32c(array.bytes, crc);
+    crc = io::crc32c(std::as_bytes(std::span(name)), crc);
+    crc = io::crc32c(std::as_bytes(std::span(array.dtype)), crc);
+    crc = io::crc32c(array.bytes, crc);
   }
   return fmt::format("{:08x}", crc);
 }

@@ -24,15 +24,15 @@ std::string metric_table(const std::vector<evaluate::Estimate>& estimates) {
   return text + "\n";
 }
 
-std::string part_row(const char* name, const std::vector<data::ImageCase>& cases,
-                     std::size_t labels) {
+std::string part_row(const char* name, const data::Dataset& cases, std::size_t labels) {
   std::set<std::string> patients;
   std::size_t anonymous = 0;
   std::vector<double> sums(labels, 0);
-  for (const auto& item : cases) {
-    item.info.patient.empty() ? void(++anonymous) : void(patients.insert(item.info.patient));
-    for (std::size_t i = 0; i < item.info.target.size() && i < labels; ++i) {
-      if (!std::isnan(item.info.target[i])) sums[i] += item.info.target[i];
+  for (std::int64_t k = 0; k < cases.size(); ++k) {
+    const data::CaseInfo& info = cases.info(k);
+    info.patient.empty() ? void(++anonymous) : void(patients.insert(info.patient));
+    for (std::size_t i = 0; i < info.target.size() && i < labels; ++i) {
+      if (!std::isnan(info.target[i])) sums[i] += info.target[i];
     }
   }
   std::string row = fmt::format(
@@ -49,9 +49,9 @@ std::string data_section(const infer::Bundle& bundle, const PublishConfig& confi
   if (!config.data.empty()) text += config.data + "\n\n";
   text += fmt::format("| part | cases | patients | {} |\n|---|---|---|{}\n",
                       fmt::join(labels, " | "), std::string(4 * labels.size(), '-') + "|");
-  text += part_row("training", parts.train_cases, labels.size());
-  text += part_row("validation", parts.valid_cases, labels.size());
-  if (!parts.test_cases.empty()) text += part_row("held out", parts.test_cases, labels.size());
+  text += part_row("training", *parts.train, labels.size());
+  text += part_row("validation", *parts.valid, labels.size());
+  if (parts.test) text += part_row("held out", *parts.test, labels.size());
   return text + "\nNo patient is in two parts, where patients are known.\n\n";
 }
 
@@ -110,13 +110,10 @@ std::string model_card(const infer::Bundle& bundle, const PublishConfig& config,
   text += use_section(bundle, config);
   text += data_section(bundle, config, parts);
   text += fmt::format(
-      "## Training\n\nArchitecture {} on {} x {} pixels in {} channel(s); {} steps. The weights "
-      "are "
-      "those of epoch {} of {} (validation {}: {:.4f}). The configuration lies beside the bundle "
-      "as "
-      "config.toml.\n\n",
-      bundle.model.name, bundle.model.height, bundle.model.width, bundle.model.channels, fit.steps,
-      fit.best_epoch + 1, fit.history.size(), monitor, fit.best_metric);
+      "## Training\n\nArchitecture {} on {}; {} steps. The weights are those of epoch {} of {} "
+      "(validation {}: {:.4f}). The configuration lies beside the bundle as config.toml.\n\n",
+      bundle.model.name, input_text(bundle.model), fit.steps, fit.best_epoch + 1,
+      fit.history.size(), monitor, fit.best_metric);
   text += metric_section(validation);
   for (const auto& note : validation.notes) text += note + "\n";
   return text;

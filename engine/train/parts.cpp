@@ -18,90 +18,43 @@ namespace {
 constexpr double kMemoryShare = 0.4;
 constexpr std::size_t kMostDuplicates = 1000;
 
-using Cases = std::vector<data::ImageCase>;
+using Positions = std::vector<std::int64_t>;
 
-Cases select(const Cases& cases, const std::vector<std::int64_t>& positions) {
-  Cases chosen;
-  for (const auto position : positions) chosen.push_back(cases[position]);
-  return chosen;
-}
-
-/// Metadata of cases as a Dataset, for splitting before any pixel is read.
+/// What is known of cases as a Dataset, for splitting before anything is read.
 class CaseList : public data::Dataset {
  public:
-  explicit CaseList(const Cases& cases) : cases_(cases) {}
+  explicit CaseList(const std::vector<data::CaseInfo>& cases) : cases_(cases) {}
   std::int64_t size() const override { return static_cast<std::int64_t>(cases_.size()); }
-  const data::CaseInfo& info(std::int64_t i) const override { return cases_.at(i).info; }
-  Batch load(at::IntArrayRef) const override { throw std::logic_error("a list has no pixels"); }
+  const data::CaseInfo& info(std::int64_t i) const override { return cases_.at(i); }
+  Batch load(at::IntArrayRef) const override { throw std::logic_error("a list has no inputs"); }
   std::uint64_t content_hash(std::int64_t) const override {
-    throw std::logic_error("a list has no pixels");
+    throw std::logic_error("a list has no inputs");
   }
 
  private:
-  const Cases& cases_;
+  const std::vector<data::CaseInfo>& cases_;
 };
 
-/// Divides by a column of the manifest, which travels as a subgroup and is taken out again.
-void split_by_column(Config data, const Task& task, Parts& parts) {
-  const std::string column = data.get_string("split.column");
-  const auto subgroups = data.get_strings("subgroups", {});
-  auto with = subgroups;
-  with.push_back(column);
-  std::string list;
-  for (const auto& name : with) list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", name);
-  data.override_with("subgroups", "[" + list + "]");
-  auto cases = data::read_cases(data, task, "");
-  list.clear();
-  for (const auto& name : subgroups)
-    list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", name);
-  data.override_with("subgroups", "[" + list + "]");
-  const bool keep = std::find(subgroups.begin(), subgroups.end(), column) != subgroups.end();
-  for (auto& item : cases) {
-    const std::string part = item.info.subgroups[column];
-    if (!keep) item.info.subgroups.erase(column);
-    if (part == "train") {
-      parts.train_cases.push_back(std::move(item));
-    } else if (part == "valid" || part == "val") {
-      parts.valid_cases.push_back(std::move(item));
-    } else if (part == "test") {
-      parts.test_cases.push_back(std::move(item));
-    } else {
-      throw Error(
-          fmt::format("{}: the column \"{}\" holds \"{}\"; it must be train, valid or test.",
-                      data.where("split.column"), column, part));
-    }
+/// Positions of the parts that the data bring.
+data::Split given_split(const CaseList& list) {
+  data::Split split;
+  for (std::int64_t i = 0; i < list.size(); ++i) {
+    const std::string& part = list.info(i).part;
+    auto& side = part == "valid" ? split.valid : part == "test" ? split.test : split.train;
+    side.push_back(i);
   }
+  return split;
 }
 
-Cases read_all(const Config& data, const Task& task) {
-  if (!data.has("npz")) return data::read_cases(data, task, "");
-  Cases all;
-  for (const char* part : {"train", "val", "test"}) {
-    auto cases = data::read_cases(data, task, part);
-    std::move(cases.begin(), cases.end(), std::back_inserter(all));
-  }
-  return all;
-}
-
-void split_at_random(const Config& data, const Task& task, Parts& parts) {
-  const Config table = data.table("split");
-  const Cases all = read_all(data, task);
-  const CaseList list(all);
+data::Split random_split(const CaseList& list, const Config& table, Parts& parts) {
   const auto seed = static_cast<std::uint64_t>(table.get_int("seed", 0));
   const double valid = table.get_double("valid", 0.15);
   const double test = table.get_double("test", 0.15);  // with folds the fold is the test part
-  data::Split split;
-  if (table.has("folds")) {
-    parts.folds = table.get_int("folds");
-    parts.fold = table.get_int("fold", 0);
-    split = data::fold_by_patient(list, static_cast<int>(parts.folds), static_cast<int>(parts.fold),
-                                  valid, seed);
-  } else {
-    split = data::split_by_patient(list, valid, test, seed);
-  }
-  parts.train_cases = select(all, split.train);
-  parts.valid_cases = select(all, split.valid);
-  parts.test_cases = select(all, split.test);
+  if (!table.has("folds")) return data::split_by_patient(list, valid, test, seed);
+  parts.folds = table.get_int("folds");
+  parts.fold = table.get_int("fold", 0);
+  return data::fold_by_patient(list, static_cast<int>(parts.folds), static_cast<int>(parts.fold),
+                               valid, seed);
 }
 
 std::vector<std::int64_t> everything(const data::Dataset& dataset) {
@@ -110,19 +63,14 @@ std::vector<std::int64_t> everything(const data::Dataset& dataset) {
   return positions;
 }
 
-void refuse_shared(const Cases& a, const Cases& b) {
-  const CaseList first(a), second(b);
-  data::refuse_shared_patients(first, everything(first), second, everything(second));
-}
-
 /// Training and validation cases without any known target cannot be used.
-void require_cases(const Cases& cases, const Config& data, const char* part) {
-  if (cases.empty()) {
+void require_cases(const CaseList& list, const Positions& positions, const Config& data,
+                   const char* part) {
+  if (positions.empty()) {
     throw UsageError(fmt::format("{}: the {} part is empty.", data.where("split"), part));
   }
-  const bool labelled = std::all_of(cases.begin(), cases.end(), [](const data::ImageCase& item) {
-    return !item.info.target.empty();
-  });
+  const bool labelled = std::all_of(positions.begin(), positions.end(),
+                                    [&](std::int64_t i) { return !list.info(i).target.empty(); });
   if (!labelled) {
     throw UsageError(
         fmt::format("{}: cases of the {} part have no labels.", data.where("label"), part));
@@ -146,7 +94,7 @@ void warn_about(const char* name_a, const data::Dataset& a, const char* name_b,
   const auto pairs = data::shared_pixels(a, everything(a), b, everything(b), kMostDuplicates);
   if (pairs.empty()) return;
   warnings.push_back(fmt::format(
-      "Warning: {}{} images of the {} part have the same pixels as one of the {} part (first: "
+      "Warning: {}{} cases of the {} part have the same contents as one of the {} part (first: "
       "position {} there and {} here). Scores on them say less than they seem to.",
       pairs.size() == kMostDuplicates ? "at least " : "", pairs.size(), name_b, name_a,
       pairs[0].first, pairs[0].second));
@@ -154,29 +102,24 @@ void warn_about(const char* name_a, const data::Dataset& a, const char* name_b,
 
 }  // namespace
 
-Parts read_parts(const Config& data, const Task& task,
-                 std::shared_ptr<const data::Transform> transform, int threads) {
+Parts read_parts(std::unique_ptr<data::Source> source, const Config& data) {
   Parts parts;
-  if (data.has("split.column")) {
-    split_by_column(data, task, parts);
-  } else if (data.has("npz") && !data.has("split.folds")) {
-    parts.train_cases = data::read_cases(data, task, "train");
-    parts.valid_cases = data::read_cases(data, task, "val");
-    parts.test_cases = data::read_cases(data, task, "test");
-  } else {
-    split_at_random(data, task, parts);
-  }
-  require_cases(parts.train_cases, data, "training");
-  require_cases(parts.valid_cases, data, "validation");
-  refuse_shared(parts.train_cases, parts.valid_cases);
-  refuse_shared(parts.train_cases, parts.test_cases);
-  refuse_shared(parts.valid_cases, parts.test_cases);
-  const auto open = [&](const Cases& cases) {
-    return std::make_unique<data::ImageDataset>(cases, transform, task, threads);
-  };
-  parts.train = open(parts.train_cases);
-  parts.valid = open(parts.valid_cases);
-  if (!parts.test_cases.empty()) parts.test = open(parts.test_cases);
+  const CaseList list(source->cases());
+  const bool given = std::any_of(source->cases().begin(), source->cases().end(),
+                                 [](const data::CaseInfo& info) { return !info.part.empty(); });
+  const Config table = data.table("split");
+  const auto split =
+      given && !table.has("folds") ? given_split(list) : random_split(list, table, parts);
+  require_cases(list, split.train, data, "training");
+  require_cases(list, split.valid, data, "validation");
+  data::refuse_shared_patients(list, split.train, list, split.valid);
+  data::refuse_shared_patients(list, split.train, list, split.test);
+  data::refuse_shared_patients(list, split.valid, list, split.test);
+  source->fit(split.train);
+  parts.train = source->open(split.train);
+  parts.valid = source->open(split.valid);
+  if (!split.test.empty()) parts.test = source->open(split.test);
+  parts.source = std::move(source);
   return parts;
 }
 
@@ -186,12 +129,12 @@ void cache_parts(Parts& parts, const Config& data,
   const bool fits = bytes < kMemoryShare * free_memory();
   parts.cached = data.has("cache") ? data.get_bool("cache", fits) : fits;
   if (!parts.cached) return;
-  for (data::ImageDataset* part : {parts.train.get(), parts.valid.get()}) {
+  for (data::Dataset* part : {parts.train.get(), parts.valid.get()}) {
     ProgressBar bar;
     bar.start("reading", part->size());
     part->cache([&](std::int64_t done, std::int64_t) { bar.update(done); });
   }
-  say(fmt::format("{} training and {} validation images are in memory ({:.0f} MB).",
+  say(fmt::format("{} training and {} validation cases are in memory ({:.0f} MB).",
                   parts.train->size(), parts.valid->size(), bytes / 1e6));
 }
 
@@ -207,7 +150,7 @@ std::vector<std::string> duplicate_warnings(const Parts& parts) {
 
 std::string data_hash(const Parts& parts) {
   std::string text;
-  const auto add = [&](const char* name, const data::ImageDataset& part) {
+  const auto add = [&](const char* name, const data::Dataset& part) {
     text += fmt::format("[{}]\n", name);
     for (std::int64_t i = 0; i < part.size(); ++i) {
       const auto& info = part.info(i);

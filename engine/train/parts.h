@@ -7,31 +7,34 @@
 
 #include "engine/core/config.h"
 #include "engine/core/task.h"
-#include "engine/data/image_dataset.h"
+#include "engine/data/source.h"
 
 namespace salus::train {
 
 /// The data of a run, divided; no patient is in two parts.
 struct Parts {
-  std::vector<data::ImageCase> train_cases, valid_cases, test_cases;
-  std::unique_ptr<data::ImageDataset> train, valid;
-  std::unique_ptr<data::ImageDataset> test;  ///< null if there is none
-  std::int64_t fold = -1, folds = 0;         ///< of cross-validation; -1 = none
-  bool cached = false;                       ///< train and valid are in memory
+  std::unique_ptr<data::Source> source;
+  std::unique_ptr<data::Dataset> train, valid;
+  std::unique_ptr<data::Dataset> test;  ///< null if there is none
+  std::int64_t fold = -1, folds = 0;    ///< of cross-validation; -1 = none
+  bool cached = false;                  ///< train and valid are in memory
 };
 
-/// Reads [data] and divides it:
+/// Divides the cases of a source as [data.split] says, and lets the source learn from the training
+/// part:
 ///
 ///   [data.split]
-///   column = "split"     # of the manifest: train, valid (or val), test; else at random by
-///   patient: valid = 0.15         # fraction of patients test = 0.15 seed = 0 folds = 5 #
-///   cross-validation: the fold is the test part, valid is of the rest fold = 0
+///   column = "split"     # of the manifest: train, valid (or val), test
+///   valid = 0.15         # without a column at random: fraction of patients
+///   test = 0.15
+///   seed = 0
+///   folds = 5            # cross-validation: the fold is the test part, valid is of the rest
+///   fold = 0
 ///
-/// An NPZ brings its parts (train, val, test) unless folds are asked for.
+/// Data that bring their parts (an NPZ) keep them unless folds are asked for.
 ///
 /// \throws UsageError for the configuration; Error if a patient is in two parts.
-Parts read_parts(const Config& data, const Task& task,
-                 std::shared_ptr<const data::Transform> transform, int threads);
+Parts read_parts(std::unique_ptr<data::Source> source, const Config& data);
 
 /// Decodes training and validation part into memory if they take at most 40 % of what is free, or
 /// [data] cache = true.

@@ -3,22 +3,25 @@
 #include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
-#include "engine/io/error.h"
-#include "kernels/dispatch.h"
+#include "engine/core/device.h"
 
 namespace salus::train {
+namespace {
+
+/// The tensor in channels-last strides. Its own contiguous() leaves one of a single channel as it
+/// is, and a convolution that sees only such tensors would write its result channels first.
+at::Tensor to_channels_last(const at::Tensor& tensor) {
+  const auto format = at::MemoryFormat::ChannelsLast;
+  if (tensor.suggest_memory_format() == format) return tensor.contiguous(format);
+  return at::empty(tensor.sizes(), tensor.options(), format).copy_(tensor);
+}
+
+}  // namespace
 
 at::Device open_device(const std::string& name) {
-  if (name.rfind("cuda", 0) == 0) {
-    if (const auto problem = kernels::cuda_problem(); !problem.empty()) throw Error(problem);
-    kernels::load_cuda();
-    at::globalContext().setBenchmarkCuDNN(true);
-  }
-  try {
-    return at::Device(name);
-  } catch (const c10::Error&) {
-    throw UsageError("There is no device \"" + name + "\"; give cpu, cuda or cuda:0.");
-  }
+  const at::Device device = salus::open_device(name);
+  if (device.is_cuda()) at::globalContext().setBenchmarkCuDNN(true);
+  return device;
 }
 
 AutocastScope::AutocastScope(const at::Device& device, Precision precision)
@@ -43,7 +46,7 @@ void prepare_model(Model& model, const at::Device& device, bool channels_last) {
   if (!channels_last) return;
   for (at::Tensor& parameter : model.parameters()) {
     if (parameter.dim() != 4) continue;
-    parameter.set_data(parameter.detach().contiguous(at::MemoryFormat::ChannelsLast));
+    parameter.set_data(to_channels_last(parameter.detach()));
   }
 }
 
@@ -53,7 +56,7 @@ Batch to_device(const Batch& batch, const at::Device& device, bool channels_last
   for (const auto& [name, tensor] : batch.inputs) {
     auto there = tensor.to(device, /*non_blocking=*/true);
     const bool image = channels_last && there.dim() == 4;
-    moved.inputs[name] = image ? there.contiguous(at::MemoryFormat::ChannelsLast) : there;
+    moved.inputs[name] = image ? to_channels_last(there) : there;
   }
   if (batch.target.defined()) moved.target = batch.target.to(device, /*non_blocking=*/true);
   return moved;

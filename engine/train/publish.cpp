@@ -176,7 +176,7 @@ std::vector<infer::OperatingPoint> choose_operating_points(
 }
 
 Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
-                          const Registry& registry, const data::ImageDataset& valid,
+                          const Registry& registry, const data::Dataset& valid,
                           const std::string& device, int threads,
                           const std::function<void(const std::string&)>& warn) {
   bundle.name = config.name;

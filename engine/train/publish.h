@@ -52,7 +52,7 @@ struct Completed {
 /// the way it will score all others, fits calibration and operating points on them, and writes
 /// metrics.json.
 Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
-                          const Registry& registry, const data::ImageDataset& valid,
+                          const Registry& registry, const data::Dataset& valid,
                           const std::string& device, int threads,
                           const std::function<void(const std::string&)>& warn);
 

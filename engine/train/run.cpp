@@ -30,9 +30,7 @@ using Say = std::function<void(const std::string&)>;
 /// What the configuration says, read before anything is done.
 struct Plan {
   Task task;
-  std::shared_ptr<const data::Transform> transform;
-  std::string transform_toml;
-  ModelSpec model;
+  ModelSpec model;  ///< without the sizes of its input, which the data know
   TrainConfig train;
   PublishConfig publish;
 };
@@ -63,23 +61,26 @@ Task read_task(const Config& table) {
 Plan read_plan(Config& config, const RunOptions& options) {
   Plan plan;
   plan.task = read_task(config.table("task"));
-  const Config transform = config.table("transform");
-  plan.transform = std::make_shared<data::Transform>(transform);
-  plan.transform_toml = transform.to_toml();
-  const auto& spec = plan.transform->spec();
   const Config model = config.table("model");
   plan.model.name = model.get_string("name");
-  plan.model.channels = spec.channels;
-  plan.model.height = spec.height;
-  plan.model.width = spec.width;
   plan.model.outputs = plan.task.outputs();
   plan.model.options = model.get_numbers();
   plan.train = read_train_config(config, plan.task, options.device);
-  plan.train.augment.mean = plan.transform->mean();
-  plan.train.augment.stddev = plan.transform->stddev();
   const auto stem = fs::path(options.config_path).stem().string();
   plan.publish = read_publish_config(config, plan.task, stem.empty() ? "model" : stem);
   return plan;
+}
+
+/// Augmentation works on normalised images, so it must know mean and standard deviation.
+void fit_augmentation(Plan& plan, const Config& config, const Config& transform) {
+  if (!plan.train.augments) return;
+  if (plan.model.modality != Modality::kImage) {
+    throw UsageError(fmt::format("{} is for images, and the data are {}.", config.where("augment"),
+                                 to_string(plan.model.modality)));
+  }
+  const data::Transform image(transform);
+  plan.train.augment.mean = image.mean();
+  plan.train.augment.stddev = image.stddev();
 }
 
 /// The first line in which two texts differ, for a message.
@@ -150,7 +151,7 @@ std::string publish(const Plan& plan, const Parts& parts, const FitResult& fit,
   infer::Bundle bundle;
   bundle.task = plan.task;
   bundle.model = plan.model;
-  bundle.transform_toml = plan.transform_toml;
+  bundle.transform_toml = parts.source->transform_toml();
   bundle.weights = fit.best_weights;
   const auto completed = complete_bundle(bundle, plan.publish, registry, *parts.valid,
                                          options.device, options.threads, say);
@@ -179,9 +180,15 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   const fs::path folder = fs::path(options.config_path).parent_path();
   resolve_path(config, "data.root", ".", folder);
   resolve_path(config, "train.init_weights", "", folder);
-  const Plan plan = read_plan(config, options);
+  if (config.is_string("transform.variables")) {
+    resolve_path(config, "transform.variables", "", folder);
+  }
+  Plan plan = read_plan(config, options);
   const Config data = config.table("data");
-  auto parts = read_parts(data, plan.task, plan.transform, options.threads);
+  const Config transform = config.table("transform");
+  auto parts = read_parts(data::open_source(data, transform, plan.task, options.threads), data);
+  parts.source->describe(plan.model);
+  fit_augmentation(plan, config, transform);
   data.has("cache");  // read by cache_parts(), after unknown keys are looked for
   config.reject_unknown();
 

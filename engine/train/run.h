@@ -9,7 +9,7 @@
 namespace salus::train {
 
 struct RunOptions {
-  /// data.root and train.init_weights in it are relative to its folder; "" = the working directory.
+  /// data.root, train.init_weights and transform.variables in it are relative to its folder; "" = the working directory.
   std::string config_path;
   std::string out_dir;  ///< "" = runs/ and the configuration's name
   bool resume = false;
@@ -36,8 +36,8 @@ struct RunResult {
 /// predictions.csv (of the held-out fold, with [data.split] fold) and bundle/.
 ///
 ///   [task]      kind = "binary"; labels = ["pneumonia"]
-///   [data]      see data::read_cases and read_parts
-///   [transform] see data::Transform
+///   [data]      see data::read_cases or data::StaySource, and read_parts
+///   [transform] see data::Transform and, for modality = "vitals", data::StayTransform
 ///   [model]     name = "resnet18"; init options of the architecture
 ///   [train], [augment]  see TrainConfig
 ///   [evaluate]  calibration = "temperature" (platt, isotonic, none);

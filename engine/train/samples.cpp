@@ -1,6 +1,7 @@
 #include "engine/train/samples.h"
 
 #include <c10/core/CachingDeviceAllocator.h>
+#include <omp.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -32,6 +33,18 @@ void augment(Batch& batch, const std::vector<std::int64_t>& draws, const Augment
                                          how.seed, how.spec);
 }
 
+/// Makes operators on this thread run on it alone. A second team of OpenMP threads would leave more
+/// threads than processors, and libgomp then lets the training step's own team sleep at every
+/// barrier instead of spinning.
+void work_alone() {
+  thread_local const bool once = [] {
+    at::get_num_threads();  // ATen sets a thread's number at its first question
+    omp_set_num_threads(1);
+    return true;
+  }();
+  static_cast<void>(once);
+}
+
 /// The cases of one epoch in their order, varied: what the loader's thread loads from.
 class EpochView : public data::Dataset {
  public:
@@ -49,6 +62,7 @@ class EpochView : public data::Dataset {
     return base_.content_hash(order_.at(i));
   }
   Batch load(at::IntArrayRef indices) const override {
+    work_alone();  // called by the loader's thread only
     std::vector<std::int64_t> positions, draws;
     for (const auto i : indices) {
       positions.push_back(order_.at(i));

@@ -8,7 +8,7 @@
 #include <span>
 
 #include "engine/io/error.h"
-#include "engine/train/crc32c.h"
+#include "engine/io/crc32c.h"
 
 namespace salus::train {
 namespace {
@@ -52,7 +52,7 @@ std::string event(std::int64_t step) {
 }
 
 std::uint32_t masked(const std::string& bytes) {
-  const std::uint32_t crc = crc32c(std::as_bytes(std::span(bytes)));
+  const std::uint32_t crc = io::crc32c(std::as_bytes(std::span(bytes)));
   return std::rotr(crc, 15) + 0xa282ead8u;
 }
 

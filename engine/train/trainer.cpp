@@ -173,7 +173,7 @@ EpochRow Trainer::Impl::make_row(const Metrics& metrics) const {
   for (const auto& [name, value] : metrics) row.values.emplace_back("valid_" + name, value);
   const auto cases = std::min(batches * config.batch_size, state.cases);
   row.values.emplace_back("seconds", state.epoch_seconds);
-  row.values.emplace_back("images_per_second",
+  row.values.emplace_back("cases_per_second",
                           static_cast<double>(cases) / std::max(1e-9, state.epoch_seconds));
   return row;
 }
@@ -187,7 +187,7 @@ void Trainer::Impl::announce(const EpochRow& row, bool best) const {
                         find_metric(row.values, "valid_" + config.monitor));
   }
   options.say(fmt::format("{}  {:.0f} images/s{}", line,
-                          find_metric(row.values, "images_per_second"), best ? "  best" : ""));
+                          find_metric(row.values, "cases_per_second"), best ? "  best" : ""));
 }
 
 void Trainer::Impl::end_epoch() {

@@ -7,6 +7,7 @@
 
 #include "engine/core/model.h"
 #include "models/image/layers.h"
+#include "models/options.h"
 
 namespace salus::models {
 
@@ -33,14 +34,5 @@ class ImageModel : public Model {
  private:
   double dropout_;
 };
-
-/// The option as a whole number of at least 1. \throws UsageError otherwise.
-std::int64_t positive_option(const ModelSpec& spec, const std::string& key, std::int64_t fallback);
-
-/// The option as a probability in [0, 1). \throws UsageError otherwise.
-double fraction_option(const ModelSpec& spec, const std::string& key, double fallback);
-
-/// The option as 0 or 1. \throws UsageError otherwise.
-bool flag_option(const ModelSpec& spec, const std::string& key);
 
 }  // namespace salus::models

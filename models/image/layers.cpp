@@ -1,5 +1,7 @@
 #include "models/image/layers.h"
 
+#include "models/image/narrow_conv.h"
+#include "models/image/norm_act.h"
 #include "models/image/prepared_conv.h"
 #include "models/image/scale_shift_relu.h"
 
@@ -37,10 +39,22 @@ ConvImpl::~ConvImpl() = default;
 
 at::Tensor ConvImpl::forward(const at::Tensor& x, const at::Tensor& residual) {
   if (prepared_) return prepared_->run(x, residual);
-  at::Tensor y = nn::Conv2dImpl::forward(x);
-  if (norm_) y = norm_->forward(y);
+  at::Tensor y = convolve(x);
+  if (norm_) return norm_act(*norm_, y, activation_, residual);
   if (residual.defined()) y = y.add_(residual);
   return activate(std::move(y), activation_);
+}
+
+at::Tensor ConvImpl::convolve(const at::Tensor& x) {
+  // In training only: a score must not depend on which images are beside it.
+  if (is_training() && at::GradMode::is_enabled()) {
+    if (const auto layout = strips_for(*this, x)) {
+      return convolve_strips(x, *layout, options.stride()->at(0), [this](const at::Tensor& strips) {
+        return nn::Conv2dImpl::forward(strips);
+      });
+    }
+  }
+  return nn::Conv2dImpl::forward(x);
 }
 
 void ConvImpl::prepare(at::ScalarType dtype) {
@@ -53,7 +67,7 @@ NormReluImpl::NormReluImpl(std::int64_t channels) : nn::BatchNorm2dImpl(channels
 
 at::Tensor NormReluImpl::forward(const at::Tensor& x) {
   if (scale_.defined()) return scale_shift_relu(x, scale_, shift_);
-  return nn::BatchNorm2dImpl::forward(x).relu_();
+  return norm_act(*this, x, Activation::kRelu);
 }
 
 void NormReluImpl::prepare(at::ScalarType) {

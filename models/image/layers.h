@@ -33,6 +33,8 @@ class ConvImpl : public torch::nn::Conv2dImpl {
   void prepare(at::ScalarType dtype);
 
  private:
+  at::Tensor convolve(const at::Tensor& x);
+
   class Prepared;
   torch::nn::BatchNorm2d norm_;
   Activation activation_;

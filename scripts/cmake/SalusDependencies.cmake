@@ -103,4 +103,9 @@ if(SALUS_CUDA)
   target_include_directories(salus_torch_cuda SYSTEM INTERFACE ${SALUS_CUDA_ROOT}/include)
   target_link_libraries(salus_torch_cuda INTERFACE torch_cuda c10_cuda ${cudart} salus_torch)
   target_link_options(salus_torch_cuda INTERFACE "LINKER:-rpath,${SALUS_CUDA_ROOT}/lib")
+  # The very NCCL that torch_cuda has open.
+  add_library(salus_nccl SHARED IMPORTED GLOBAL)
+  set_target_properties(salus_nccl PROPERTIES
+    IMPORTED_LOCATION ${SALUS_SITE}/nvidia/nccl/lib/libnccl.so.2
+    INTERFACE_INCLUDE_DIRECTORIES ${SALUS_SITE}/nvidia/nccl/include)
 endif()

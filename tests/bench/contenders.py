@@ -60,6 +60,19 @@ def preprocess(setup):
                     limit="cache_bytes_per_second", cost_per_item=2 * 2048**2 + 4 * 512**2, gpu=True)
 
 
+def clahe(setup):
+    for bits in (8, 12, 16):
+        options = ["--bits", str(bits), "--threads", str(setup.threads)]
+        peers = [Peer("OpenCV", [PEERS / "clahe.py", "words", *options])]
+        if bits == 12:
+            peers.append(Peer("OpenCV, 4096 bins", [PEERS / "clahe.py", "shift", *options]))
+        # Each pixel read for its tile's table and for the result, and written once.
+        yield Benchmark(f"clahe/{bits}bit", f"2048x2048, {bits} bits: CLAHE, 8x8 tiles", "images",
+                        ["clahe", *options, "--device", setup.device], peers, tolerance=1e-3,
+                        limit="cache_bytes_per_second",
+                        cost_per_item=3 * 2048**2 * (1 if bits <= 8 else 2), gpu=True)
+
+
 def vitals(setup):
     """Both sides get the events in memory, from the same files."""
     archive = setup.data / "physionet2012" / "set-a.tar.gz" if setup.data else None
@@ -85,6 +98,26 @@ def vitals(setup):
                     "inflate, parse, grid", "stays",
                     ["vitals-read", "--threads", str(setup.threads), *archives],
                     [Peer("pandas", [peer, "read", *archives])], tolerance=1e-4)
+
+
+def similarity(setup):
+    for rows, batches in ((100_000, (1, 64, 256)), (1_000_000, (64,))):
+        for batch in batches:
+            yield _similarity(setup, rows, batch, "bfloat16")
+    yield _similarity(setup, 100_000, 1, "int8")
+
+
+def _similarity(setup, rows, batch, dtype):
+    common = ["--rows", str(rows), "--batch", str(batch), "--threads", str(setup.threads)]
+    kinds = [("PyTorch bf16 mm + topk", "bfloat16")]
+    if rows <= 100_000 and dtype == "bfloat16":
+        kinds += [("PyTorch fp32 mm + topk", "float32"), ("faiss flat", "faiss")]
+    peers = [Peer(name, [PEERS / "similarity.py", kind, *common]) for name, kind in kinds]
+    size = 1 if dtype == "int8" else 2
+    return Benchmark(f"similarity/{rows // 1000}k/batch{batch}/{dtype}",
+                     f"10 nearest of {rows} x 256 in {dtype}, exact, {batch} queries", "queries",
+                     ["similarity", "--dtype", dtype, *common], peers, tolerance=0.01,
+                     limit="memory_bytes_per_second", cost_per_item=rows * 256 * size / batch)
 
 
 def train(setup):
@@ -120,4 +153,19 @@ def _infer(setup, model, batch, dtype):
                      tolerance=0.02 if dtype == "float32" else 0.2, limit=f"{dtype}_flops", gpu=True)
 
 
-FAMILIES = {"dicom": dicom, "preprocess": preprocess, "vitals": vitals, "train": train, "infer": infer}
+def gru_d(setup):
+    common = ["--batch", "128", "--threads", str(setup.threads), "--device", setup.device]
+    kinds = [("PyTorch eager", "eager"), ("torch.compile of a step", "compile-step"),
+             ("torch.compile", "compile")]
+    peers = [Peer(name, [PEERS / "gru_d.py", kind, *common]) for name, kind in kinds]
+    steps, variables, units = 48, 37, 64
+    of_input, of_state, of_decay = 6 * units * variables, 3 * units * units, units * variables
+    forward = of_input + of_state + of_decay
+    backward = of_input + 2 * of_state + of_decay + of_input // 2
+    yield Benchmark("gru_d", "GRU-D, 48 steps, 37 variables, 64 units, batch 128: forward and backward",
+                    "series", ["gru_d", *common], peers, tolerance=1e-4, limit="float32_flops",
+                    cost_per_item=2 * steps * (forward + backward), gpu=True)
+
+
+FAMILIES = {"dicom": dicom, "preprocess": preprocess, "clahe": clahe, "vitals": vitals,
+            "similarity": similarity, "train": train, "infer": infer, "gru_d": gru_d}

@@ -78,12 +78,14 @@ void bench_train(const Options& options) {
   const auto transform = std::make_shared<data::Transform>(
       Config::parse("size = [28, 28]\nmean = [0.5]\nstd = [0.5]", "transform"));
   const auto read = [&](const char* part) {
-    auto dataset = std::make_unique<data::ImageDataset>(
-        data::read_cases(config.table("data"), task, part), transform, task, options.threads);
+    auto cases = data::read_cases(config.table("data"), task);
+    std::erase_if(cases, [&](const auto& item) { return item.info.part != part; });
+    auto dataset =
+        std::make_unique<data::ImageDataset>(std::move(cases), transform, task, options.threads);
     dataset->cache();
     return dataset;
   };
-  const auto train = read("train"), valid = read("val");
+  const auto train = read("train"), valid = read("valid");
   const auto positions = [](const data::Dataset& dataset, std::int64_t count) {
     std::vector<std::int64_t> all(std::min(dataset.size(), count));
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);

@@ -24,8 +24,23 @@ std::vector<std::string> names() {
   Registry registry;
   register_zoo(registry);
   std::vector<std::string> names;
-  for (const ModelEntry& entry : registry.entries()) names.push_back(entry.name);
+  for (const ModelEntry& entry : registry.entries()) {
+    if (entry.modality == Modality::kImage) names.push_back(entry.name);
+  }
   return names;
+}
+
+/// The model with few channels: it has all its layers at a fraction of the cost.
+ModelSpec slim(const std::string& name, std::int64_t channels, std::int64_t height,
+               std::int64_t width, std::int64_t outputs, std::map<std::string, double> more = {}) {
+  static const std::map<std::string, std::map<std::string, double>> few{
+      {"densenet121", {{"growth", 8}, {"width", 16}}},
+      {"efficientnet_b0", {{"width", 0.25}}},
+      {"smallcnn", {{"width", 8}, {"dense", 32}}}};
+  const auto found = few.find(name);
+  auto options = found == few.end() ? std::map<std::string, double>{{"width", 8}} : found->second;
+  options.merge(more);
+  return spec_of(name, channels, height, width, outputs, options);
 }
 
 class ZooTest : public ::testing::TestWithParam<std::string> {};
@@ -33,7 +48,7 @@ class ZooTest : public ::testing::TestWithParam<std::string> {};
 TEST_P(ZooTest, TakesAnyChannelCountAndOddSizes) {
   torch::manual_seed(1);
   for (const std::int64_t channels : {1, 5}) {
-    const auto model = make_model(spec_of(GetParam(), channels, 45, 70, 4));
+    const auto model = make_model(slim(GetParam(), channels, 45, 70, 4));
     model->eval();
     at::NoGradGuard no_grad;
     const at::Tensor logits = model->forward(batch_of(torch::rand({3, channels, 45, 70})));
@@ -44,7 +59,7 @@ TEST_P(ZooTest, TakesAnyChannelCountAndOddSizes) {
 
 TEST_P(ZooTest, GradientsReachEveryParameter) {
   torch::manual_seed(2);
-  const auto model = make_model(spec_of(GetParam(), 1, 40, 40, 2, {}));
+  const auto model = make_model(slim(GetParam(), 1, 40, 40, 2));
   model->train();
   model->forward(batch_of(torch::rand({4, 1, 40, 40}))).square().sum().backward();
   for (const auto& item : model->named_parameters()) {
@@ -55,7 +70,7 @@ TEST_P(ZooTest, GradientsReachEveryParameter) {
 
 TEST_P(ZooTest, TrainsUnderBfloat16AutocastWithFloat32Logits) {
   torch::manual_seed(3);
-  const auto model = make_model(spec_of(GetParam(), 1, 40, 40, 2));
+  const auto model = make_model(slim(GetParam(), 1, 40, 40, 2));
   at::autocast::set_autocast_enabled(at::kCPU, true);
   at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
   const at::Tensor image = torch::rand({4, 1, 40, 40}).contiguous(at::MemoryFormat::ChannelsLast);
@@ -68,7 +83,7 @@ TEST_P(ZooTest, TrainsUnderBfloat16AutocastWithFloat32Logits) {
 }
 
 TEST_P(ZooTest, NamesItsFirstLayerAndHead) {
-  const auto model = make_model(spec_of(GetParam(), 5, 40, 40, 7));
+  const auto model = make_model(slim(GetParam(), 5, 40, 40, 7));
   const auto state = state_of(*model);
   ASSERT_TRUE(state.contains(model->first_layer() + ".weight"));
   EXPECT_EQ(state.at(model->first_layer() + ".weight").size(1), 5);
@@ -78,7 +93,7 @@ TEST_P(ZooTest, NamesItsFirstLayerAndHead) {
 
 TEST_P(ZooTest, DropoutActsInTrainingOnly) {
   torch::manual_seed(4);
-  const auto model = make_model(spec_of(GetParam(), 1, 40, 40, 2, {{"dropout", 0.5}}));
+  const auto model = make_model(slim(GetParam(), 1, 40, 40, 2, {{"dropout", 0.5}}));
   const at::Tensor features = torch::rand({2, 1, 40, 40});
   at::NoGradGuard no_grad;
   model->eval();

@@ -32,18 +32,16 @@ inline std::vector<float> formula_weights(const std::string& name,
   for (const std::int64_t size : shape) count *= size;
   const std::vector<double> u = formula_uniform(name, static_cast<std::size_t>(count));
   const double fan_in = shape.size() >= 2 ? static_cast<double>(count / shape[0]) : 1;
-  std::vector<float> values(u.size());
-  for (std::size_t i = 0; i < u.size(); ++i) {
-    double v = 0.1 * u[i];
-    if (name.ends_with("running_var")) {
-      v = 1 + 0.5 * u[i];
-    } else if (shape.size() >= 2) {
-      v = u[i] * std::sqrt(6.0 / fan_in);
-    } else if (name.ends_with("weight")) {
-      v = 1 + 0.2 * u[i];
-    }
-    values[i] = static_cast<float>(v);
+  double middle = 0, reach = 0.1;
+  if (name.ends_with("running_var")) {
+    middle = 1, reach = 0.5;
+  } else if (shape.size() >= 2) {
+    reach = std::sqrt(6.0 / fan_in);
+  } else if (name.ends_with("weight")) {
+    middle = 1, reach = 0.2;
   }
+  std::vector<float> values(u.size());
+  for (std::size_t i = 0; i < u.size(); ++i) values[i] = static_cast<float>(middle + reach * u[i]);
   return values;
 }
 

@@ -63,7 +63,7 @@ class TestMetrics:
         report = evaluation[1]
         assert report["n"] == 96 and report["task"] == "binary"
         assert report["interval"]["replicates"] == 200
-        assert report["timing"]["images_per_second"] > 0
+        assert report["timing"]["cases_per_second"] > 0
         assert report["timing"]["largest_difference"] == 0
 
     def test_same_seed_same_intervals(self, salus, bundle, tiny, tmp_path, evaluation):

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "engine/data/source.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
 #include "engine/io/npy.h"
@@ -51,7 +52,7 @@ TEST_F(ImageDatasetTest, ReadsAManifest) {
   write("labels.csv",
         "file,pneumonia,patient_id,view\na.npy,1,P1,AP\nb.npy,0,P2,PA\nc.npy,,P3,PA\n");
   const auto cases =
-      read_cases(config("manifest = 'labels.csv'\nsubgroups = ['view']"), kPneumonia, "");
+      read_cases(config("manifest = 'labels.csv'\nsubgroups = ['view']"), kPneumonia);
   ASSERT_EQ(cases.size(), 3U);
   EXPECT_EQ(cases[0].info.id, "a.npy");
   EXPECT_EQ(cases[0].info.patient, "P1");
@@ -64,22 +65,21 @@ TEST_F(ImageDatasetTest, ReadsAManifest) {
 TEST_F(ImageDatasetTest, ManifestErrorsNameLineAndColumn) {
   write("labels.csv", "file,pneumonia\na.npy,1\nb.npy,perhaps\n");
   try {
-    read_cases(config("manifest = 'labels.csv'"), kPneumonia, "");
+    read_cases(config("manifest = 'labels.csv'"), kPneumonia);
     FAIL() << "'perhaps' was accepted";
   } catch (const Error& error) {
     EXPECT_THAT(error.what(), HasSubstr("line 3"));
     EXPECT_THAT(error.what(), HasSubstr("perhaps"));
   }
-  EXPECT_THROW(read_cases(config("manifest = 'labels.csv'\nlabel = 'cough'"), kPneumonia, ""),
-               Error);
-  EXPECT_THROW(read_cases(config("manifest = 'none.csv'"), kPneumonia, ""), Error);
-  EXPECT_THROW(read_cases(config(""), kPneumonia, ""), UsageError);
+  EXPECT_THROW(read_cases(config("manifest = 'labels.csv'\nlabel = 'cough'"), kPneumonia), Error);
+  EXPECT_THROW(read_cases(config("manifest = 'none.csv'"), kPneumonia), Error);
+  EXPECT_THROW(read_cases(config(""), kPneumonia), UsageError);
 }
 
 TEST_F(ImageDatasetTest, ReadsMulticlassNames) {
   write("labels.csv", "file,kind\na.npy,cat\nb.npy,dog\n");
   const Task task{TaskKind::kMulticlass, {"dog", "cat"}};
-  const auto cases = read_cases(config("manifest = 'labels.csv'\nlabel = 'kind'"), task, "");
+  const auto cases = read_cases(config("manifest = 'labels.csv'\nlabel = 'kind'"), task);
   EXPECT_EQ(cases[0].info.target, (std::vector<float>{0, 1}));
   EXPECT_EQ(cases[1].info.target, (std::vector<float>{1, 0}));
 }
@@ -87,7 +87,7 @@ TEST_F(ImageDatasetTest, ReadsMulticlassNames) {
 TEST_F(ImageDatasetTest, ReadsAFolderPerClass) {
   write("normal/a.npy", "x");
   write("pneumonia/b.npy", "x");
-  const auto cases = read_cases(config("folder = '.'"), kPneumonia, "");
+  const auto cases = read_cases(config("folder = '.'"), kPneumonia);
   ASSERT_EQ(cases.size(), 2U);
   EXPECT_EQ(cases[0].info.target[0], 0);
   EXPECT_EQ(cases[1].info.target[0], 1);
@@ -96,15 +96,44 @@ TEST_F(ImageDatasetTest, ReadsAFolderPerClass) {
 TEST_F(ImageDatasetTest, ReadsMedMnist) {
   const auto data =
       Config::parse("root = 'tests/data/pneumoniamnist'\nnpz = 'pneumoniamnist.npz'", "test.toml");
-  EXPECT_EQ(read_cases(data, kPneumonia, "train").size(), 4708U);
-  EXPECT_EQ(read_cases(data, kPneumonia, "val").size(), 524U);
-  auto cases = read_cases(data, kPneumonia, "test");
-  ASSERT_EQ(cases.size(), 624U);
+  auto cases = read_cases(data, kPneumonia);
+  std::map<std::string, int> parts;
+  for (const auto& item : cases) ++parts[item.info.part];
+  EXPECT_EQ(parts, (std::map<std::string, int>{{"train", 4708}, {"valid", 524}, {"test", 624}}));
+  std::erase_if(cases, [](const ImageCase& item) { return item.info.part != "test"; });
+  EXPECT_EQ(cases[0].info.id, "pneumoniamnist.npz#test/0");
   const ImageDataset dataset(cases, transform(), kPneumonia, 2);
   const auto batch = dataset.load({0, 5, 623});
   EXPECT_EQ(batch.inputs.at("image").sizes(), (std::vector<std::int64_t>{3, 1, 2, 2}));
   EXPECT_EQ(batch.target.sizes(), (std::vector<std::int64_t>{3, 1}));
-  EXPECT_THROW(read_cases(data, kPneumonia, "holdout"), Error);
+}
+
+TEST_F(ImageDatasetTest, ReadsPartsFromTheSplitColumn) {
+  write("labels.csv", "file,pneumonia,part\na.npy,1,train\nb.npy,0,val\nc.npy,0,test\n");
+  const auto cases =
+      read_cases(config("manifest = 'labels.csv'\nsplit.column = 'part'"), kPneumonia);
+  EXPECT_EQ(cases[0].info.part, "train");
+  EXPECT_EQ(cases[1].info.part, "valid");
+  EXPECT_EQ(cases[2].info.part, "test");
+  EXPECT_TRUE(cases[0].info.subgroups.empty());
+}
+
+TEST_F(ImageDatasetTest, SourceOpensCasesAndDescribesTheInput) {
+  write_image("a.npy", 10);
+  write_image("b.npy", 20);
+  write("labels.csv", "file,pneumonia\na.npy,1\nb.npy,0\n");
+  const auto source = open_source(config("manifest = 'labels.csv'"),
+                                  Config::parse("size = [2, 3]", "t.toml"), kPneumonia, 1);
+  const auto dataset = source->open({1});
+  EXPECT_EQ(dataset->info(0).id, "b.npy");
+  EXPECT_EQ(dataset->load({0}).inputs.at("image").sizes(), (std::vector<std::int64_t>{1, 1, 2, 3}));
+  ModelSpec spec;
+  source->describe(spec);
+  EXPECT_EQ(input_text(spec), "2 x 3 pixels in 1 channel");
+  EXPECT_THAT(source->transform_toml(), HasSubstr("modality = 'image'"));
+  EXPECT_THROW(open_source(config("manifest = 'labels.csv'"),
+                           Config::parse("modality = 'sound'", "t.toml"), kPneumonia, 1),
+               UsageError);
 }
 
 TEST_F(ImageDatasetTest, CachedAndUncachedAreEqual) {
@@ -114,7 +143,7 @@ TEST_F(ImageDatasetTest, CachedAndUncachedAreEqual) {
     manifest += std::to_string(i) + ".npy,1\n";
   }
   write("labels.csv", manifest);
-  const auto cases = read_cases(config("manifest = 'labels.csv'"), kPneumonia, "");
+  const auto cases = read_cases(config("manifest = 'labels.csv'"), kPneumonia);
   ImageDataset dataset(cases, transform(), kPneumonia, 2);
   const auto before = dataset.load({8, 0, 3}).inputs.at("image");
   const auto hash = dataset.content_hash(3);
@@ -131,7 +160,7 @@ TEST_F(ImageDatasetTest, NamesAllFilesThatCannotBeRead) {
   write_image("good.npy", 1);
   write("bad.npy", "not an array");
   write("labels.csv", "file,pneumonia\ngood.npy,1\nbad.npy,0\nmissing.npy,0\n");
-  ImageDataset dataset(read_cases(config("manifest = 'labels.csv'"), kPneumonia, ""), transform(),
+  ImageDataset dataset(read_cases(config("manifest = 'labels.csv'"), kPneumonia), transform(),
                        kPneumonia, 2);
   try {
     dataset.cache();

@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "engine/io/files.h"
-#include "engine/train/crc32c.h"
+#include "engine/io/crc32c.h"
 #include "engine/train/progress.h"
 #include "tests/engine/train/train_fixture.h"
 
@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::uint32_t crc_of(const std::string& text) { return crc32c(std::as_bytes(std::span(text))); }
+std::uint32_t crc_of(const std::string& text) { return io::crc32c(std::as_bytes(std::span(text))); }
 
 /// The interpreter that has the packages of scripts/requirements-test.txt, or "".
 std::string test_python() {
@@ -27,21 +27,6 @@ std::string test_python() {
 
 EpochRow row(std::int64_t epoch, double loss) {
   return {epoch, (epoch + 1) * 10, {{"train_loss", loss}, {"valid_auroc", std::nan("")}}};
-}
-
-TEST(Crc32cTest, MatchesTheStandardsVectors) {
-  EXPECT_EQ(crc_of(""), 0u);
-  EXPECT_EQ(crc_of("123456789"), 0xe3069283u);
-  EXPECT_EQ(crc_of(std::string(32, '\0')), 0x8a9136aau);  // RFC 3720 B.4
-  EXPECT_EQ(crc_of(std::string(32, '\xff')), 0x62a8ab43u);
-}
-
-TEST(Crc32cTest, GoesOnFromASeed) {
-  const std::string text = "the quick brown fox jumps";
-  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
-    const auto rest = std::as_bytes(std::span(text)).subspan(cut);
-    EXPECT_EQ(crc32c(rest, crc_of(text.substr(0, cut))), crc_of(text));
-  }
 }
 
 TEST(LoggerTest, WritesCsvAndJsonLines) {

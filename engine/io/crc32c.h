@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <span>
 
-namespace salus::train {
+namespace salus::io {
 
 /// CRC-32C (Castagnoli, RFC 3720 B.4). \param seed  the CRC of what came before, to go on with it.
 std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t seed = 0);
 
-}  // namespace salus::train
+/// The same without the processor's instruction for it, as on machines that have none.
+std::uint32_t crc32c_portable(std::span<const std::byte> bytes, std::uint32_t seed = 0);
+
+}  // namespace salus::io

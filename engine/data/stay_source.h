@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/data/source.h"
+#include "engine/data/stay_transform.h"
+
+namespace salus::data {
+
+/// Stays of vital signs; [transform] source says of which files.
+///
+///   [data]
+///   root = "DIR"                     # paths below are relative to it
+///   stays = ["set-a.tar.gz"]         # physionet: folders and archives, one file per stay
+///   outcomes = ["Outcomes-a.txt"]    # physionet2012
+///   events = "events.csv"            # long: stay_id, time, variable, value (CSV or Parquet)
+///   statics = "statics.csv"          # long: stay_id, patient_id, ...
+///   labels_file = "labels.csv"       # long: stay_id, ...
+///   label = "In-hospital_death"      # column, or labels = ["a", "b"]; default: the task's labels
+///   subgroups = ["ICUType", "Age:65"]  # static columns as read; "Age:65" makes two, below and from
+///                                    # 65 on
+///   duplicates = "accept"            # accept, drop, refuse; and so unsorted (accept), future (drop)
+///   latest = 48.0                    # hours; later rows are future rows
+class StaySource : public Source {
+ public:
+  /// \throws UsageError for a bad key or a label that the data do not have; Error for the files.
+  StaySource(const Config& data, const Config& transform, const Task& task, int threads);
+
+  const std::vector<CaseInfo>& cases() const override { return cases_; }
+  void fit(const std::vector<std::int64_t>& train) override;
+  std::unique_ptr<Dataset> open(const std::vector<std::int64_t>& positions) const override;
+  std::string transform_toml() const override { return transform_->toml(); }
+  void describe(ModelSpec& spec) const override;
+
+  const io::VitalsTable& table() const { return *table_; }
+
+ private:
+  std::shared_ptr<StayTransform> transform_;
+  std::shared_ptr<io::VitalsTable> table_;
+  std::vector<CaseInfo> cases_;
+  Task task_;
+};
+
+/// Reads what a [data] table of vital signs names, in the files of `source`.
+io::VitalsTable read_stays(const Config& data, const std::string& source, int threads);
+
+}  // namespace salus::data

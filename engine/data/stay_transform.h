@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/core/batch.h"
+#include "engine/core/config.h"
+#include "engine/data/variables.h"
+#include "engine/io/vitals.h"
+#include "kernels/vitals_grid.h"
+
+namespace salus::data {
+
+/// How the events of a stay become a model's input: the [transform] table of vital signs. The same
+/// code runs in training, evaluation, prediction and streaming.
+///
+///   [transform]
+///   modality = "vitals"
+///   variables = "variables.toml"   # see VariableTable; a bundle holds the table itself
+///   source = "long"                # physionet2012, physionet2019, long: the files it was made for
+///   step = 1.0                     # hours per bin
+///   steps = 48                     # bins; what comes later is left out
+///   [transform.statistics]         # learnt from the training part
+///   mean, stddev                   # per variable, after its transform
+///   static_mean, static_stddev     # per static column
+///   static_flags                   # static columns that may be missing: 1 where one is
+class StayTransform {
+ public:
+  /// \param folder  that `variables` is relative to, where it is a path.
+  /// \throws UsageError for a bad or unknown key, and as VariableTable.
+  explicit StayTransform(const Config& table, const std::string& folder = ".");
+
+  /// Learns the statistics from the stays at `train` of a table that variables().map() has
+  /// rewritten. A variable or column without any value gets mean 0 and standard deviation 1.
+  void fit(const io::VitalsTable& table, const std::vector<std::int64_t>& train);
+
+  /// Inputs of the stays at `stays`: values, mask, delta float32 [N, T, D], length int64 [N],
+  /// static float32 [N, S] (z-scored columns, 0 where missing, then the flags), and their ids.
+  /// \throws Error if the statistics were never learnt.
+  Batch inputs(const io::VitalsTable& table, const std::vector<std::int64_t>& stays) const;
+
+  const VariableTable& variables() const { return variables_; }
+  const std::string& source() const { return source_; }
+  std::int64_t steps() const { return steps_; }
+  double step() const { return step_; }
+  std::int64_t static_width() const;
+  /// The table with the variables and everything learnt in it.
+  std::string toml() const;
+
+ private:
+  void read_statistics(const Config& table);
+  void make_plan();
+
+  VariableTable variables_;
+  std::string source_;
+  double step_ = 1;
+  std::int64_t steps_ = 48;
+  std::vector<double> mean_, stddev_, static_mean_, static_stddev_;
+  std::vector<std::int64_t> flags_;
+  std::shared_ptr<const kernels::VitalsGridPlan> plan_;  ///< null until the statistics are known
+};
+
+/// The events of some stays of a table, as vitals_grid takes them.
+kernels::VitalsEvents events_of(const io::VitalsTable& table,
+                                const std::vector<std::int64_t>& stays);
+
+}  // namespace salus::data

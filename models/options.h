@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/core/registry.h"
+
+namespace salus::models {
+
+/// The option as a whole number of at least 1. \throws UsageError otherwise.
+std::int64_t positive_option(const ModelSpec& spec, const std::string& key, std::int64_t fallback);
+
+/// The option as a probability in [0, 1). \throws UsageError otherwise.
+double fraction_option(const ModelSpec& spec, const std::string& key, double fallback);
+
+/// The option as 0 or 1. \throws UsageError otherwise.
+bool flag_option(const ModelSpec& spec, const std::string& key);
+
+}  // namespace salus::models

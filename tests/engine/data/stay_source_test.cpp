@@ -1,0 +1,175 @@
+#include "engine/data/stay_source.h"
+
+#include <ATen/ops/equal.h>
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "engine/io/error.h"
+#include "engine/io/files.h"
+
+namespace salus::data {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+const Task kDeath{TaskKind::kBinary, {"death"}};
+
+constexpr const char* kTransform = R"(
+modality = "vitals"
+steps = 4
+[variables]
+[[variables.variable]]
+name = "HR"
+range = [10, 300]
+[[variables.variable]]
+name = "Temp"
+unit = "degC"
+source_unit = "degF"
+[[variables.static]]
+name = "Age"
+[[variables.static]]
+name = "ICU"
+categories = [1, 2]
+)";
+
+/// Four stays of three patients as a long table.
+class StaySourceTest : public ::testing::Test {
+ protected:
+  StaySourceTest() : folder_(fs::temp_directory_path() / ("salus-stays-" + std::to_string(getpid()))) {
+    fs::create_directories(folder_);
+    write("events.csv",
+          "stay_id,time,variable,value\na,0.2,HR,60\na,0.4,HR,80\na,2.5,HR,100\na,1,Temp,98.6\n"
+          "b,0,HR,90\nc,3.9,HR,500\nc,3.9,Weight,70\n");
+    write("statics.csv",
+          "stay_id,patient_id,Age,ICU\na,P1,50,1\nb,P2,70,2\nc,P2,,1\nd,P3,60,9\n");
+    write("labels.csv", "stay_id,death\na,0\nb,1\nc,0\nd,1\n");
+  }
+  ~StaySourceTest() override { fs::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) {
+    io::write_text((folder_ / name).string(), text);
+  }
+  StaySource source(const std::string& data = "", const std::string& transform = kTransform,
+                    const Task& task = kDeath) {
+    return StaySource(Config::parse("root = '" + folder_.string() +
+                                        "'\nevents = 'events.csv'\nstatics = 'statics.csv'\n"
+                                        "labels_file = 'labels.csv'\n" + data,
+                                    "test.toml"),
+                      Config::parse(transform, "transform"), task, 1);
+  }
+  std::string refusal(const std::string& data, const Task& task = kDeath) {
+    try {
+      source(data, kTransform, task);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "(nothing thrown)";
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(StaySourceTest, KnowsCasesBeforeAnythingIsGridded) {
+  const auto stays = source("subgroups = ['ICU', 'Age:65']");
+  ASSERT_EQ(stays.cases().size(), 4U);
+  EXPECT_EQ(stays.cases()[1].id, "b");
+  EXPECT_EQ(stays.cases()[2].patient, "P2");
+  EXPECT_EQ(stays.cases()[3].target, std::vector<float>{1});
+  EXPECT_EQ(stays.cases()[1].subgroups.at("Age"), "65 and above");
+  EXPECT_EQ(stays.cases()[0].subgroups.at("Age"), "below 65");
+  EXPECT_EQ(stays.cases()[2].subgroups.at("Age"), "");
+  EXPECT_EQ(stays.cases()[3].subgroups.at("ICU"), "9");
+}
+
+TEST_F(StaySourceTest, GridsStandardisesAndFlagsByTheTrainingPart) {
+  auto stays = source();
+  stays.fit({0, 1});  // HR bins 80, 100 and 90: mean 90, standard deviation 10
+  const Batch batch = stays.open({2, 0})->load({0, 1});
+  ASSERT_EQ(batch.inputs.at("values").sizes(), (std::vector<std::int64_t>{2, 4, 2}));
+  EXPECT_EQ(batch.ids, (std::vector<std::string>{"c", "a"}));
+  const auto values = batch.inputs.at("values")[1], mask = batch.inputs.at("mask")[1];
+  EXPECT_FLOAT_EQ(values[0][0].item<float>(), -1);
+  EXPECT_FLOAT_EQ(values[2][0].item<float>(), 1);
+  EXPECT_FLOAT_EQ(mask[1][0].item<float>(), 0);
+  EXPECT_FLOAT_EQ(mask[1][1].item<float>(), 1);
+  EXPECT_EQ(batch.inputs.at("mask")[0].sum().item<float>(), 0) << "500 is no heart rate";
+  EXPECT_EQ(batch.target.sizes(), (std::vector<std::int64_t>{2, 1}));
+  // Age 50 and 70 in the training part: mean 60, standard deviation sqrt(200).
+  const auto statics = batch.inputs.at("static");
+  EXPECT_NEAR(statics[1][0].item<double>(), -10 / std::sqrt(200.0), 1e-6);
+  EXPECT_EQ(statics[0][0].item<float>(), 0) << "a missing age is the mean";
+}
+
+TEST_F(StaySourceTest, ColumnsThatMayBeMissingGetAFlag) {
+  auto stays = source();
+  stays.fit({0, 1, 2, 3});
+  ModelSpec spec;
+  stays.describe(spec);
+  EXPECT_EQ(spec.variables, 2);
+  EXPECT_EQ(spec.steps, 4);
+  EXPECT_EQ(spec.modality, Modality::kVitals);
+  const Batch batch = stays.open({0, 2})->load({0, 1});
+  EXPECT_EQ(batch.inputs.at("static").size(1), spec.statics);
+  EXPECT_EQ(batch.inputs.at("static")[0].slice(0, 3).sum().item<float>(), 0);
+  EXPECT_GE(batch.inputs.at("static")[1].slice(0, 3).sum().item<float>(), 1);
+}
+
+TEST_F(StaySourceTest, AStayWithoutEventsIsKept) {
+  auto stays = source();
+  stays.fit({0, 1});
+  const Batch batch = stays.open({3})->load({0});
+  EXPECT_EQ(batch.inputs.at("length").item<std::int64_t>(), 0);
+  EXPECT_TRUE(batch.inputs.at("static").isfinite().all().item<bool>());
+}
+
+TEST_F(StaySourceTest, ABundlesTransformGivesTheSameInputs) {
+  auto stays = source();
+  stays.fit({0, 1, 2, 3});
+  const auto before = stays.open({0, 1, 2, 3})->load({0, 1, 2, 3});
+  const auto again = source("", stays.transform_toml());
+  const auto after = again.open({0, 1, 2, 3})->load({0, 1, 2, 3});
+  for (const auto& [name, tensor] : before.inputs) {
+    EXPECT_TRUE(at::equal(tensor, after.inputs.at(name))) << name;
+  }
+  EXPECT_EQ(again.transform_toml(), stays.transform_toml());
+}
+
+TEST_F(StaySourceTest, ACaseIsTheSameInAnyBatch) {
+  auto stays = source();
+  stays.fit({0, 1});
+  const auto dataset = stays.open({0, 1, 2, 3});
+  const auto all = dataset->load({0, 1, 2, 3}), one = dataset->load({2});
+  for (const auto& [name, tensor] : one.inputs) {
+    EXPECT_TRUE(at::equal(tensor[0], all.inputs.at(name)[2])) << name;
+  }
+  EXPECT_NE(dataset->content_hash(0), dataset->content_hash(1));
+}
+
+TEST_F(StaySourceTest, RefusesWhatTheDataDoNotHave) {
+  EXPECT_THAT(refusal("label = 'deth'"), HasSubstr("they have death"));
+  EXPECT_THAT(refusal("subgroups = ['Sex']"), HasSubstr("Age"));
+  EXPECT_THAT(refusal("subgroups = ['Age:old']"), HasSubstr("end in a number"));
+  EXPECT_THAT(refusal("future = 'keep'"), HasSubstr("must be one of"));
+  EXPECT_THAT(refusal("", {TaskKind::kMultilabel, {"death", "sepsis"}}), HasSubstr("sepsis"));
+}
+
+TEST_F(StaySourceTest, WithoutStatisticsNothingIsGridded) {
+  const auto stays = source();
+  EXPECT_THROW(stays.open({0})->load({0}), Error);
+}
+
+TEST(StayTransformTest, RefusesStatisticsThatDoNotFit) {
+  const std::string text(kTransform);
+  EXPECT_THROW(StayTransform(Config::parse(text + "[statistics]\nmean = [1]\nstddev = [1]\n", "t")),
+               UsageError);
+  EXPECT_THROW(StayTransform(Config::parse("modality = 'vitals'\nvariables = 'none.toml'", "t")),
+               Error);
+  EXPECT_THROW(StayTransform(Config::parse("steps = 0\n" + text.substr(text.find("[variables]")), "t")),
+               UsageError);
+}
+
+}  // namespace
+}  // namespace salus::data

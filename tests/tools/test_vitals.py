@@ -1,0 +1,120 @@
+"""Vital signs from end to end: train, evaluate and predict on ICU stays."""
+
+import pytest
+
+from conftest import DATA, DONE, FAILED, WRONG_USE, assert_error
+
+STAYS = DATA / "vitals" / "physionet2012"
+
+CONFIG = """
+[task]
+kind = "binary"
+labels = ["death"]
+[data]
+stays = ["set-a"]
+outcomes = ["Outcomes-a.txt"]
+label = "In-hospital_death"
+subgroups = ["Gender"]
+[data.split]
+valid = 0.4
+test = 0.0
+[transform]
+modality = "vitals"
+source = "physionet2012"
+variables = "variables.toml"
+[model]
+name = "{model}"
+hidden = 8
+[train]
+epochs = 2
+batch_size = 8
+precision = "fp32"
+[bundle]
+micro_batch = 4
+"""
+
+VARIABLES = """
+[[variable]]
+name = "HR"
+range = [10, 300]
+aggregate = "mean"
+[[variable]]
+name = "GCS"
+[[variable]]
+name = "Urine"
+aggregate = "sum"
+transform = "log1p"
+[[static]]
+name = "Age"
+[[static]]
+name = "ICUType"
+categories = [1, 2, 3, 4]
+"""
+
+
+@pytest.fixture(scope="module")
+def stay_config(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stays")
+    (folder / "variables.toml").write_text(VARIABLES)
+
+    def write(model="gru"):
+        path = folder / f"{model}.toml"
+        path.write_text(CONFIG.format(model=model))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def stay_bundle(stay_config, tmp_path_factory):
+    from conftest import run_salus
+
+    out = tmp_path_factory.mktemp("run") / "run"
+    config = stay_config()
+    result = run_salus("train", config, "--out", out, f"data.root={STAYS}",
+                       f"transform.variables={config.parent / 'variables.toml'}")
+    assert result.status == DONE, result.everything()
+    return out / "bundle"
+
+
+def test_evaluation_has_figures_and_a_report(salus, stay_bundle, tmp_path):
+    result = salus("evaluate", stay_bundle, STAYS / "set-a", "--outcomes", STAYS / "Outcomes-a.txt",
+                   "--label", "In-hospital_death", "--subgroups", "Gender,Age:65", "--replicates", 50,
+                   "--out", tmp_path / "evaluation", "--json")
+    assert result.status == DONE, result.everything()
+    assert 0 <= result.json["overall"]["auroc"]["value"] <= 1
+    assert (tmp_path / "evaluation" / "report.html").exists()
+
+
+def test_folder_and_archive_get_the_same_scores(salus, stay_bundle):
+    folder = salus("predict", stay_bundle, STAYS / "set-a")
+    archive = salus("predict", stay_bundle, STAYS / "set-a.tar.gz")
+    assert folder.status == DONE, folder.stderr
+    scores = {line["id"]: line["probabilities"] for line in folder.lines}
+    assert len(scores) == 24
+    assert {line["id"]: line["probabilities"] for line in archive.lines} == scores
+    assert len({score["death"] for score in scores.values()}) > 10
+
+
+def test_the_bundle_carries_variables_and_statistics(stay_bundle):
+    text = (stay_bundle / "bundle.toml").read_text()
+    assert "[[transform.variables.variable]]" in text and "log1p" in text
+    assert "[transform.statistics]" in text
+
+
+def test_an_lstm_trains_too(salus, stay_config, tmp_path):
+    config = stay_config("lstm")
+    result = salus("train", config, "--fast-dev-run", "--out", tmp_path / "run", f"data.root={STAYS}",
+                   f"transform.variables={config.parent / 'variables.toml'}")
+    assert result.status == DONE, result.everything()
+
+
+def test_an_image_model_is_refused(salus, stay_config, tmp_path):
+    config = stay_config("resnet18")
+    result = salus("train", config, "--out", tmp_path / "run", f"data.root={STAYS}", "model.hidden=8",
+                   f"transform.variables={config.parent / 'variables.toml'}")
+    assert_error(result, WRONG_USE)
+
+
+def test_a_missing_archive_is_named(salus, stay_bundle):
+    assert_error(salus("predict", stay_bundle, "nowhere.tar.gz"), FAILED, "nowhere.tar.gz")

@@ -1,0 +1,59 @@
+#include "tools/stay_data.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "engine/io/error.h"
+
+namespace salus::tools {
+namespace {
+
+std::vector<std::string> absolute(const std::vector<std::string>& names) {
+  std::vector<std::string> paths;
+  for (const auto& name : names) {
+    paths.push_back(name.empty() ? name : std::filesystem::absolute(name).string());
+  }
+  return paths;
+}
+
+}  // namespace
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+std::string quoted(const std::vector<std::string>& texts) {
+  std::vector<std::string> cells;
+  for (const auto& text : texts) cells.push_back(quoted(text));
+  return fmt::format("[{}]", fmt::join(cells, ", "));
+}
+
+void StayData::add_to(CLI::App& app) {
+  app.add_option("--statics", statics, "Stays in a long table: file of static values");
+  app.add_option("--labels-file", labels_file, "Stays in a long table: file of labels");
+  app.add_option("--outcomes", outcomes, "Stays of PhysioNet 2012: files of outcomes")
+      ->delimiter(',');
+}
+
+Config StayData::config(const std::string& source, const std::vector<std::string>& paths) const {
+  auto config = Config::parse("", "command line");
+  config.override_with("root", quoted(std::string("/")));
+  if (source != "long") {
+    config.override_with("stays", quoted(absolute(paths)));
+    config.override_with("outcomes", quoted(absolute(outcomes)));
+    return config;
+  }
+  if (paths.size() != 1) throw UsageError("Give one table of events; a long table is one file.");
+  config.override_with("events", quoted(absolute(paths)[0]));
+  config.override_with("statics", quoted(absolute({statics})[0]));
+  config.override_with("labels_file", quoted(absolute({labels_file})[0]));
+  return config;
+}
+
+}  // namespace salus::tools

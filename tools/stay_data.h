@@ -1,0 +1,26 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/core/config.h"
+
+namespace salus::tools {
+
+/// Where stays of vital signs are: the files beside the main one.
+struct StayData {
+  std::string statics, labels_file;   ///< of a long table
+  std::vector<std::string> outcomes;  ///< of PhysioNet 2012
+
+  void add_to(CLI::App& app);
+  /// The [data] table for `paths` as files of `source` ("physionet2012", "physionet2019", "long").
+  /// \throws UsageError for several tables of a long source.
+  Config config(const std::string& source, const std::vector<std::string>& paths) const;
+};
+
+/// A TOML string, so that a path with quotes or a number stays what it is, and a list of them.
+std::string quoted(const std::string& text);
+std::string quoted(const std::vector<std::string>& texts);
+
+}  // namespace salus::tools
