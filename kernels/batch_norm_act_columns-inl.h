@@ -7,7 +7,7 @@
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-#include "kernels/vector_io-inl.h"
+#include "kernels/convert-inl.h"
 
 using Wide = hn::CappedTag<float, kNormLanes>;
 using One = hn::CappedTag<float, 1>;

@@ -1,24 +1,37 @@
-// Vectors of float32 from and to rows of float32, bfloat16 and float16.
+// Vectors of float32 from and to rows of float32, bfloat16 and float16, for any Highway tag of floats.
 //
-// No include guard: part of x_cpu.cpp, once per Highway target, after D, DU, DI, D16, V and VU.
+// No include guard: part of x_cpu.cpp, once per Highway target, after `hn` names its namespace.
 
-HWY_INLINE V load_as_float(const float* from) { return hn::LoadU(D(), from); }
-
-HWY_INLINE V load_as_float(const BFloat16* from) {
-  const auto stored = hn::LoadU(D16(), reinterpret_cast<const std::uint16_t*>(from));
-  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(DU(), stored)));
+template <class D>
+HWY_INLINE hn::Vec<D> load_as_float(D d, const float* from) {
+  return hn::LoadU(d, from);
 }
 
-HWY_INLINE void store_from_float(V v, float* to) { hn::StoreU(v, D(), to); }
+template <class D>
+HWY_INLINE hn::Vec<D> load_as_float(D d, const BFloat16* from) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::Rebind<std::uint16_t, D> stored;
+  const auto bits = hn::LoadU(stored, reinterpret_cast<const std::uint16_t*>(from));
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, bits)));
+}
 
-HWY_INLINE void store_from_float(V v, BFloat16* to) {
-  // To nearest, ties to even, as from_float<BFloat16>().
-  const VU bits = hn::BitCast(DU(), v);
-  const VU odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(DU(), 1u));
-  const VU rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(DU(), 0x7fffu))));
-  const VU nan = hn::Set(DU(), 0x7fc0u);
-  const VU kept = hn::IfThenElse(hn::RebindMask(DU(), hn::IsNaN(v)), nan, rounded);
-  hn::StoreU(hn::DemoteTo(D16(), hn::BitCast(DI(), kept)), D16(),
+template <class D>
+HWY_INLINE void store_from_float(D d, hn::Vec<D> v, float* to) {
+  hn::StoreU(v, d, to);
+}
+
+/// To nearest, ties to even, as from_float<BFloat16>().
+template <class D>
+HWY_INLINE void store_from_float(D, hn::Vec<D> v, BFloat16* to) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<std::uint16_t, D> stored;
+  const auto bits = hn::BitCast(du, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1u));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7fffu))));
+  const auto nan = hn::Set(du, 0x7fc0u);
+  const auto kept = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(v)), nan, rounded);
+  hn::StoreU(hn::DemoteTo(stored, hn::BitCast(di, kept)), stored,
              reinterpret_cast<std::uint16_t*>(to));
 }
 
@@ -29,12 +42,14 @@ constexpr bool kVectorHalf = true;
 constexpr bool kVectorHalf = false;
 #endif
 
-HWY_INLINE V load_as_float(const Half* from) {
+template <class D>
+HWY_INLINE hn::Vec<D> load_as_float(D d, const Half* from) {
   const hn::Rebind<hwy::float16_t, D> stored;
-  return hn::PromoteTo(D(), hn::LoadU(stored, reinterpret_cast<const hwy::float16_t*>(from)));
+  return hn::PromoteTo(d, hn::LoadU(stored, reinterpret_cast<const hwy::float16_t*>(from)));
 }
 
-HWY_INLINE void store_from_float(V v, Half* to) {
+template <class D>
+HWY_INLINE void store_from_float(D, hn::Vec<D> v, Half* to) {
   const hn::Rebind<hwy::float16_t, D> stored;
   hn::StoreU(hn::DemoteTo(stored, v), stored, reinterpret_cast<hwy::float16_t*>(to));
 }

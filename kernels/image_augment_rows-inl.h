@@ -4,7 +4,6 @@
 
 #include "kernels/vector_math-inl.h"
 
-using D16 = hn::Rebind<std::uint16_t, D>;
 
 constexpr std::int64_t kRowSlack = 16;        // rows are worked on in whole vectors
 constexpr std::int64_t kNoiseSlack = 4 * 16;  // a vector of blocks is four vectors of noise

@@ -21,7 +21,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::CappedTag<float, 16>;
 using DU = hn::RebindToUnsigned<D>;
 using DI = hn::RebindToSigned<D>;
-using D16 = hn::Rebind<std::uint16_t, D>;
 using V = hn::Vec<D>;
 using VU = hn::Vec<DU>;
 
@@ -38,7 +37,7 @@ HWY_INLINE float dot_row(const T* row, const float* query, int dim) {
   int d = 0;
   if (kVectorised<T>) {
     const auto add = [&](int at, V s) {
-      return hn::MulAdd(load_as_float(row + at), hn::LoadU(D(), query + at), s);
+      return hn::MulAdd(load_as_float(D(), row + at), hn::LoadU(D(), query + at), s);
     };
     for (; d + 4 * step <= dim; d += 4 * step) {
       s0 = add(d, s0);

@@ -21,7 +21,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::CappedTag<float, 16>;
 using DU = hn::RebindToUnsigned<D>;
 using DI = hn::RebindToSigned<D>;
-using D16 = hn::Rebind<std::uint16_t, D>;
 using V = hn::Vec<D>;
 using VU = hn::Vec<DU>;
 
@@ -29,7 +28,7 @@ using VU = hn::Vec<DU>;
 
 HWY_INLINE int lanes() { return static_cast<int>(hn::Lanes(D())); }
 
-HWY_INLINE V load_as_float(const std::int8_t* from) {
+HWY_INLINE V load_as_float(D, const std::int8_t* from) {
   const hn::Rebind<std::int8_t, D> stored;
   return hn::ConvertTo(D(), hn::PromoteTo(DI(), hn::LoadU(stored, from)));
 }
@@ -41,7 +40,7 @@ void decode(const T* from, int dim, float scale, float* values) {
   if (kVectorised<T>) {
     const V factor = hn::Set(D(), scale);
     for (; d + lanes() <= dim; d += lanes()) {
-      const V v = load_as_float(from + d);
+      const V v = load_as_float(D(), from + d);
       hn::StoreU(kScaled ? hn::Mul(v, factor) : v, D(), values + d);
     }
   }
@@ -169,8 +168,8 @@ float round_values(const float* values, int dim, BFloat16* rounded) {
   int d = 0;
   for (; d + lanes() <= dim; d += lanes()) {
     const V v = hn::LoadU(D(), values + d);
-    store_from_float(v, rounded + d);
-    const V lost = hn::Sub(v, load_as_float(rounded + d));
+    store_from_float(D(), v, rounded + d);
+    const V lost = hn::Sub(v, load_as_float(D(), rounded + d));
     squares = hn::MulAdd(lost, lost, squares);
   }
   for (; d < dim; ++d) {

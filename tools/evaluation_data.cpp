@@ -32,26 +32,26 @@ Config EvaluationData::image_config() const {
   const bool folder = fs::is_directory(data);
   const auto parent = data.parent_path().empty() ? fs::path(".") : data.parent_path();
   const auto base = folder ? data : root.empty() ? parent : fs::path(root);
-  config.override_with("root", quoted(base.string()));
+  config.override_with("root", toml_text(base.string()));
   if (folder) {
-    config.override_with("folder", quoted("."));
+    config.override_with("folder", toml_text("."));
     return config;
   }
   const bool npz = data.extension() == ".npz";
-  config.override_with(npz ? "npz" : "manifest", quoted(fs::relative(data, base).string()));
+  config.override_with(npz ? "npz" : "manifest", toml_text(fs::relative(data, base).string()));
   if (npz) return config;
-  if (!file.empty()) config.override_with("file", quoted(file));
-  if (!label.empty()) config.override_with("label", quoted(label));
-  if (!patient.empty()) config.override_with("patient", quoted(patient));
-  config.override_with("subgroups", quoted(subgroups));
+  if (!file.empty()) config.override_with("file", toml_text(file));
+  if (!label.empty()) config.override_with("label", toml_text(label));
+  if (!patient.empty()) config.override_with("patient", toml_text(patient));
+  config.override_with("subgroups", toml_text(subgroups));
   return config;
 }
 
 Config EvaluationData::config(const Config& transform) const {
   if (data::modality_of(transform) == Modality::kImage) return image_config();
   auto config = stays.config(transform.get_string("source", "long"), {path});
-  if (!label.empty()) config.override_with("label", quoted(label));
-  config.override_with("subgroups", quoted(subgroups));
+  if (!label.empty()) config.override_with("label", toml_text(label));
+  config.override_with("subgroups", toml_text(subgroups));
   return config;
 }
 

@@ -19,7 +19,7 @@ std::vector<std::string> absolute(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::string quoted(const std::string& text) {
+std::string toml_text(const std::string& text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -28,9 +28,9 @@ std::string quoted(const std::string& text) {
   return out + '"';
 }
 
-std::string quoted(const std::vector<std::string>& texts) {
+std::string toml_text(const std::vector<std::string>& texts) {
   std::vector<std::string> cells;
-  for (const auto& text : texts) cells.push_back(quoted(text));
+  for (const auto& text : texts) cells.push_back(toml_text(text));
   return fmt::format("[{}]", fmt::join(cells, ", "));
 }
 
@@ -43,16 +43,16 @@ void StayData::add_to(CLI::App& app) {
 
 Config StayData::config(const std::string& source, const std::vector<std::string>& paths) const {
   auto config = Config::parse("", "command line");
-  config.override_with("root", quoted(std::string("/")));
+  config.override_with("root", toml_text(std::string("/")));
   if (source != "long") {
-    config.override_with("stays", quoted(absolute(paths)));
-    config.override_with("outcomes", quoted(absolute(outcomes)));
+    config.override_with("stays", toml_text(absolute(paths)));
+    config.override_with("outcomes", toml_text(absolute(outcomes)));
     return config;
   }
   if (paths.size() != 1) throw UsageError("Give one table of events; a long table is one file.");
-  config.override_with("events", quoted(absolute(paths)[0]));
-  config.override_with("statics", quoted(absolute({statics})[0]));
-  config.override_with("labels_file", quoted(absolute({labels_file})[0]));
+  config.override_with("events", toml_text(absolute(paths)[0]));
+  config.override_with("statics", toml_text(absolute({statics})[0]));
+  config.override_with("labels_file", toml_text(absolute({labels_file})[0]));
   return config;
 }
 

@@ -20,7 +20,7 @@ struct StayData {
 };
 
 /// A TOML string, so that a path with quotes or a number stays what it is, and a list of them.
-std::string quoted(const std::string& text);
-std::string quoted(const std::vector<std::string>& texts);
+std::string toml_text(const std::string& text);
+std::string toml_text(const std::vector<std::string>& texts);
 
 }  // namespace salus::tools

@@ -71,6 +71,7 @@ class VariableTable {
  public:
   static VariableTable parse_file(const std::string& path);
   static VariableTable parse(const std::string& text, const std::string& origin);
+  explicit VariableTable(const Config& config);
 
   const std::vector<Variable>& variables() const { return variables_; }
   const std::vector<Static>& statics() const { return statics_; }
@@ -93,7 +94,6 @@ class VariableTable {
   const std::string& toml() const { return toml_; }
 
  private:
-  explicit VariableTable(const Config& config);
   void map_events(io::VitalsTable& table, bool refuse_unknown, MapCounts& counts) const;
   void map_statics(io::VitalsTable& table, MapCounts& counts) const;
 

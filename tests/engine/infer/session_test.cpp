@@ -218,7 +218,7 @@ TEST_F(SessionTest, EmbedsOnlyWhenAskedTo) {
 }
 
 TEST_F(SessionTest, NoImagesGiveNoPredictions) {
-  EXPECT_TRUE(Session(free_bundle(), zoo(), "cpu").predict({}, {}).empty());
+  EXPECT_TRUE(Session(free_bundle(), zoo(), "cpu").predict(std::vector<io::Image>{}, {}).empty());
 }
 
 TEST_F(SessionTest, RefusesAnUnknownDeviceModelAndWeights) {
