@@ -127,7 +127,7 @@ def test_device_that_is_not_there_is_told(salus):
     result = salus("bench", "kernels", "augment", "--seconds", "0.001", "--device", "cuda")
     if result.status == DONE:
         pytest.skip("a GPU is there")
-    assert_error(result, WRONG_USE, "CUDA cannot be used: ")
+    assert_error(result, FAILED, "CUDA cannot be used: ")
 
 
 @pytest.mark.parametrize("arguments", [[], ["gpu"], ["kernels", "--seconds", "0"],
