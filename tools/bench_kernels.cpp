@@ -199,7 +199,7 @@ void add_bench_kernels(CLI::App& bench, int& exit_status) {
                     "how many microseconds");
   command->add_option("--seconds", options->seconds, "How long to measure each case")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1e-4, 3600.0));
   options->common.add_to(*command);
   command->callback([options, &exit_status] { exit_status = bench_kernels(*options); });
 }

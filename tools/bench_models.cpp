@@ -101,7 +101,7 @@ void add_bench_infer(CLI::App& bench, int& exit_status) {
   command->add_option("BUNDLE", options->bundle, "Folder of the bundle")->required();
   command->add_option("--seconds", options->seconds, "How long to measure each")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1e-4, 3600.0));
   options->common.add_to(*command);
   command->callback([options, &exit_status] { exit_status = bench_infer(*options); });
 }

@@ -6,7 +6,10 @@ namespace salus::measure {
 #define SALUS_KERNEL_FAMILIES(line) \
   line(image_preprocess)            \
   line(image_augment)               \
+  line(clahe)                       \
+  line(histogram_equalize)          \
   line(vitals_grid)                 \
+  line(gru_d)                       \
   line(similarity)
 // clang-format on
 

@@ -5,6 +5,7 @@
 
 #include "kernels/clahe.cuh"
 #include "kernels/clahe.h"
+#include "kernels/clahe_cost.h"
 #include "tests/kernels/clahe_cases.h"
 #include "tests/support/simt/simt.h"
 
@@ -157,6 +158,23 @@ TEST(ClaheBodyTest, EachPixelIsReadTwiceAndWrittenOnceByWholeVectors) {
     EXPECT_EQ(body.apply.traffic.at("out").bytes_written, bytes);
     EXPECT_EQ(body.apply.traffic.at("out").widest, 16u);
     EXPECT_EQ(body.apply.traffic.at("out").reads, 0u);
+  }
+}
+
+TEST(ClaheCostTest, IsWhatTheTwoLaunchesMove) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
+  for (const int bits : {8, 12}) {
+    const at::Tensor image = picture(64, 64, bits);
+    const ClaheSpec spec = spec_of(bits);
+    const Emulated body = emulate(image, spec);
+    const KernelCost cost =
+        clahe_cost(plan_of(image, spec), static_cast<int>(image.element_size()));
+    EXPECT_EQ(cost.bytes_written, body.table.traffic.at("tables").bytes_written +
+                                      body.apply.traffic.at("out").bytes_written);
+    EXPECT_EQ(cost.bytes_read, body.table.traffic.at("in").bytes_read +
+                                   body.apply.traffic.at("in").bytes_read +
+                                   2 * body.apply.traffic.at("tables").elements_read);
+    EXPECT_EQ(cost.launches, 2);
   }
 }
 

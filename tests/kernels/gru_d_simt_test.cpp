@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "kernels/gru_d.cuh"
+#include "kernels/gru_d_cost.h"
 #include "kernels/gru_d_device.h"
 #include "tests/kernels/gru_d_cases.h"
 #include "tests/support/simt/simt.h"
@@ -231,6 +232,26 @@ TEST(GruDBodyLengthTest, LengthsOutsideAreClamped) {
   const at::Tensor hidden = gru_d_forward_by(EmulatedKernels(), a, false).hidden;
   a.input.length = at::tensor({99, -7, 2}, at::kLong);
   EXPECT_TRUE(same_bits(gru_d_forward_by(EmulatedKernels(), a, false).hidden, hidden));
+}
+
+TEST(GruDCostTest, IsWhatTheLaunchesMoveAndTheProductsBetweenThem) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
+  GruDCase c = gru_d_case(8, 5, 3, 32);
+  c.input.length.fill_(5);
+  const EmulatedKernels kernels;
+  emulate(kernels, c);
+  const KernelCost cost = gru_d_forward_cost({8, 5, 3, 32});
+  const auto& impute = kernels.reports.at("impute").traffic;
+  const auto& forward = kernels.reports.at("forward").traffic;
+  const std::uint64_t sums = 8 * 5 * 4 * 32 * 4;
+  EXPECT_EQ(forward.at("input_sums").bytes_read + forward.at("decay_sums").bytes_read, sums);
+  EXPECT_EQ(cost.bytes_written,
+            impute.at("inputs").bytes_written + sums + forward.at("hidden").bytes_written +
+                forward.at("last").bytes_written + forward.at("saved").bytes_written);
+  // Beside these: series, parameters, state and lengths.
+  const double rest =
+      4.0 * (8 * 5 * 3 * 3 + 8 * 32 + 7 * 32 * 3 + 3 * 32 * 32 + 7 * 32 + 3 * 3) + 64;
+  EXPECT_EQ(cost.bytes_read, impute.at("inputs").bytes_written + sums + rest);
 }
 
 TEST(GruDBodyTrafficTest, EachStepIsReadAndWrittenOnceAndUOncePerBlock) {

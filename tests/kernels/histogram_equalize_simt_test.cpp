@@ -5,6 +5,7 @@
 
 #include "kernels/histogram_equalize.cuh"
 #include "kernels/histogram_equalize.h"
+#include "kernels/histogram_equalize_cost.h"
 #include "tests/kernels/clahe_cases.h"
 #include "tests/support/simt/simt.h"
 
@@ -15,7 +16,8 @@ namespace {
 
 struct Emulated {
   at::Tensor out;
-  simt::Report count, apply;
+  simt::Report count, table, apply;
+  KernelCost cost;
 };
 
 template <typename T>
@@ -36,8 +38,9 @@ Emulated emulate_typed(const at::Tensor& image, const EqualizePlan& plan, int st
   Emulated result;
   result.count = simt::launch(counting, {.seed = order}, equalize_count_kernel<T>, plan, stretch,
                               in.data() + shift, counts.data(), vectors);
-  simt::launch(equalize_table_shape(plan), {.seed = order}, equalize_table_kernel, plan,
-               counts.data(), tables.data());
+  result.cost = histogram_equalize_cost(plan, sizeof(T));
+  result.table = simt::launch(equalize_table_shape(plan), {.seed = order}, equalize_table_kernel,
+                              plan, counts.data(), tables.data());
   const auto apply = plan.bits <= kMostTableBits ? equalize_apply_kernel<T, true>
                                                  : equalize_apply_kernel<T, false>;
   result.apply = simt::launch(applying, {.seed = order}, apply, plan, stretch, in.data() + shift,
@@ -118,6 +121,18 @@ TEST(HistogramEqualizeBodyTest, EachPixelIsReadTwiceAndWrittenOnceByWholeVectors
   EXPECT_EQ(body.apply.traffic.at("in").bytes_read, bytes);
   EXPECT_EQ(body.apply.traffic.at("out").bytes_written, bytes);
   EXPECT_EQ(body.apply.traffic.at("out").widest, 16u);
+}
+
+TEST(HistogramEqualizeCostTest, IsWhatTheLaunchesMoveAndTheClearingOfTheCounts) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
+  const Emulated body = emulate(picture(64, 64, 12), spec_of(12), 2048);
+  constexpr int kBins = 4096;
+  EXPECT_EQ(body.cost.bytes_written, body.apply.traffic.at("out").bytes_written +
+                                         body.table.traffic.at("tables").bytes_written + 4 * kBins);
+  EXPECT_EQ(body.cost.bytes_read, body.count.traffic.at("in").bytes_read +
+                                      body.apply.traffic.at("in").bytes_read +
+                                      4 * body.table.traffic.at("counts").elements_read +
+                                      2 * body.apply.traffic.at("tables").elements_read);
 }
 
 }  // namespace

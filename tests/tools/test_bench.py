@@ -50,9 +50,10 @@ def test_model_of_a_preprocessed_radiograph_is_bound_by_memory(model):
 
 def test_every_operator_with_a_cuda_half_has_its_cost_and_benchmark(model):
     known = {row["kernel"] for row in model["kernels"]}
-    built = {path.name.removesuffix("_cuda.cu") for path in (ROOT / "kernels").glob("*_cuda.cu")}
+    built = {path.name.removesuffix("_cuda.cu") for path in (ROOT / "kernels").glob("*_cuda.cu")
+             if '.cuh"' in path.read_text()}  # the others launch no body
     # A variant of an operator is called after it: similarity_wgmma.
-    missing = {name for name in built - {"dispatch"}
+    missing = {name for name in built
                if name not in known and not any(name.startswith(one + "_") for one in known)}
     assert not missing, f"add a line and a file of cases to engine/measure/kernel_cases.cpp: {missing}"
 
@@ -126,7 +127,7 @@ def test_device_that_is_not_there_is_told(salus):
     result = salus("bench", "kernels", "augment", "--seconds", "0.001", "--device", "cuda")
     if result.status == DONE:
         pytest.skip("a GPU is there")
-    assert_error(result, WRONG_USE, "CUDA cannot be used: ")
+    assert_error(result, FAILED, "CUDA cannot be used: ")
 
 
 @pytest.mark.parametrize("arguments", [[], ["gpu"], ["kernels", "--seconds", "0"],

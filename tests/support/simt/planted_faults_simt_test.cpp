@@ -222,6 +222,26 @@ TEST(SimtFaultTest, ExitedLaneNamedInAMaskIsCaught) {
               AllOf(HasSubstr("Exited lane in a mask"), HasSubstr("left the kernel")));
 }
 
+__global__ void first_lanes_exit_kernel(int* out) {
+  if (threadIdx.x < 2) return;
+  out[threadIdx.x] = __shfl_down_sync(kAllLanes, 1, 1);
+}
+
+TEST(SimtFaultTest, ExitedLaneNamedInAMaskIsCaughtWhoeverComesFirst) {
+  const simt::Buffer<int> out("out", 32);
+  const auto message = [&](auto kernel) -> std::string {
+    try {  // in ascending order
+      simt::launch({.grid = {1}, .block = {32}}, {.shuffle = false}, kernel, out.data());
+    } catch (const simt::Failure& failure) {
+      return failure.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(message(first_lanes_exit_kernel),
+              AllOf(HasSubstr("names lane 0, which has left"), HasSubstr("thread (2,0,0)")));
+  EXPECT_THAT(message(exited_lane_kernel), HasSubstr("names lane 30, which has left"));
+}
+
 template <bool kAtomic>
 __global__ void count_blocks_kernel(int* count) {
   if (threadIdx.x != 0) return;
