@@ -49,11 +49,13 @@ void work_alone() {
 class EpochView : public data::Dataset {
  public:
   EpochView(const data::Dataset& base, std::vector<std::int64_t> order,
-            std::vector<std::int64_t> draws, const Augmentation* augmentation, bool channels_last)
+            std::vector<std::int64_t> draws, const Augmentation* augmentation, bool channels_last,
+            bool alone)
       : base_(base),
         order_(std::move(order)),
         draws_(std::move(draws)),
-        channels_last_(channels_last) {
+        channels_last_(channels_last),
+        alone_(alone) {
     if (augmentation) augmentation_ = *augmentation;
   }
   std::int64_t size() const override { return static_cast<std::int64_t>(order_.size()); }
@@ -62,7 +64,7 @@ class EpochView : public data::Dataset {
     return base_.content_hash(order_.at(i));
   }
   Batch load(at::IntArrayRef indices) const override {
-    work_alone();  // called by the loader's thread only
+    if (alone_) work_alone();  // called by the loader's thread only
     std::vector<std::int64_t> positions, draws;
     for (const auto i : indices) {
       positions.push_back(order_.at(i));
@@ -78,6 +80,7 @@ class EpochView : public data::Dataset {
   const data::Dataset& base_;
   std::vector<std::int64_t> order_, draws_;
   bool channels_last_;
+  bool alone_;  ///< the training step needs the processors too
   std::optional<Augmentation> augmentation_;
 };
 
@@ -232,7 +235,7 @@ std::unique_ptr<BatchStream> Samples::stream(std::vector<std::int64_t> order, st
   }
   const bool there = device_.is_cuda();
   EpochView view(*subset_.dataset, std::move(order), draws, there ? nullptr : augmentation,
-                 channels_last_);
+                 channels_last_, /*alone=*/!there);
   return std::make_unique<HostStream>(*this, std::move(view), first, batch_size,
                                       there ? augmentation : nullptr, std::move(draws));
 }
