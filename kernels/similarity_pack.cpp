@@ -4,10 +4,12 @@
 #include <cstring>
 
 #include "kernels/similarity_scan.h"
+#include "kernels/similarity_values.h"
 
 namespace salus::kernels {
 namespace {
 
+constexpr int kMostValues = 4096;   // of a row: kLargestSimilarityDim
 constexpr int kVectorPadding = 64;  // elements: whole vectors of every type
 
 std::int64_t padded_to(std::int64_t size, std::int64_t unit) {
@@ -74,20 +76,21 @@ void pack_float_tile(const ScanPlan& plan, int q, const float* values, void* pac
 
 void pack_amx(const ScanPlan& plan, int q, const float* values, void* packed, float& unit,
               float& difference) {
-  Difference lost;
   char* bytes = static_cast<char*>(packed) + 4 * q;
   if (plan.int8_products()) {
+    Difference lost;
     unit = quantize(values, plan.dim, 127, lost, [=](int d, int v) {
       bytes[d / 4 * 4 * kTileQueries + d % 4] = static_cast<char>(v);
     });
-  } else {
-    for (int d = 0; d < plan.dim; ++d) {
-      const BFloat16 rounded = from_float<BFloat16>(values[d]);
-      std::memcpy(bytes + d / 2 * 4 * kTileQueries + d % 2 * 2, &rounded, 2);
-      lost.add(values[d], to_float(rounded));
-    }
+    difference = lost.norm();
+    return;
   }
-  difference = lost.norm();
+  BFloat16 rounded[kMostValues + 1];
+  difference = round_to_bfloat16(values, plan.dim, rounded);
+  rounded[plan.dim] = BFloat16{0};
+  for (int d = 0; d < plan.dim; d += 2) {
+    std::memcpy(bytes + d / 2 * 4 * kTileQueries, rounded + d, 4);
+  }
 }
 
 }  // namespace

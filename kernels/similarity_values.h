@@ -12,8 +12,15 @@ void decode_row(const SimilarityRows& rows, std::int64_t i, float* values);
 /// squares(x) of similarity_math.h.
 float documented_squares(const float* values, int dim);
 
-/// Upper bound of the norm of a - b.
-float difference_norm(const float* a, const float* b, int dim);
+/// The sum of fma(e_d, e_d) of similarity_math.h, e = a - b.
+float documented_square_distance(const float* a, const float* b, int dim);
+
+/// bfloat16 of `values`; returns an upper bound of the norm of what rounding took away.
+float round_to_bfloat16(const float* values, int dim, BFloat16* rounded);
+
+/// sums[d] += points[member * stride + d] for each of `count` members in turn, d < columns.
+void add_rows(const float* points, std::int64_t stride, const std::int64_t* members,
+              std::int64_t count, int columns, double* sums);
 
 /// Replaces the bounds of hits that are not scored yet by their scores; drops those that cannot
 /// rank (similarity_math.h). Returns how many are left.

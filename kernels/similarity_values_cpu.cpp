@@ -163,17 +163,47 @@ int score_some(const SimilarityRows& rows, const QueryPlan& query, Hit* hits, in
   return kept;
 }
 
+float round_values(const float* values, int dim, BFloat16* rounded) {
+  V squares = hn::Zero(D());
+  float rest = 0;
+  int d = 0;
+  for (; d + lanes() <= dim; d += lanes()) {
+    const V v = hn::LoadU(D(), values + d);
+    store_from_float(v, rounded + d);
+    const V lost = hn::Sub(v, load_as_float(rounded + d));
+    squares = hn::MulAdd(lost, lost, squares);
+  }
+  for (; d < dim; ++d) {
+    rounded[d] = from_float<BFloat16>(values[d]);
+    const float lost = values[d] - to_float(rounded[d]);
+    rest += lost * lost;
+  }
+  return norm_above(hn::GetLane(hn::SumOfLanes(D(), squares)) + rest);
+}
+
+void add_members(const float* points, std::int64_t stride, const std::int64_t* members,
+                 std::int64_t count, int columns, double* sums) {
+  const hn::CappedTag<double, 8> wide;
+  const hn::Rebind<float, decltype(wide)> narrow;
+  const auto step = static_cast<int>(hn::Lanes(wide));
+  for (std::int64_t m = 0; m < count; ++m) {
+    const float* point = points + members[m] * stride;
+    int d = 0;
+    for (; d + step <= columns; d += step) {
+      const auto v = hn::PromoteTo(wide, hn::LoadU(narrow, point + d));
+      hn::StoreU(hn::Add(hn::LoadU(wide, sums + d), v), wide, sums + d);
+    }
+    for (; d < columns; ++d) sums[d] += static_cast<double>(point[d]);
+  }
+}
+
 /// What the fast product multiplies: bfloat16 of the row, or the int8 row as it is.
 void operand_of(const SimilarityRows& rows, std::int64_t i, float* operand) {
   decode_any(rows, i, operand);
   if (rows.type == RowType::kInt8 || rows.type == RowType::kBFloat16) return;
-  int d = 0;
-  for (; d + lanes() <= rows.dim; d += lanes()) {
-    BFloat16 rounded[16];
-    store_from_float(hn::LoadU(D(), operand + d), rounded);
-    hn::StoreU(load_as_float(rounded), D(), operand + d);
-  }
-  for (; d < rows.dim; ++d) operand[d] = to_float(from_float<BFloat16>(operand[d]));
+  BFloat16 rounded[4096];
+  round_values(operand, rows.dim, rounded);
+  decode(rounded, rows.dim, 1, operand);
 }
 
 void prepare_row(const SimilarityRows& rows, std::int64_t i, SimilarityBlockBounds& bounds) {
@@ -225,6 +255,8 @@ namespace salus::kernels {
 HWY_EXPORT(decode_any);
 HWY_EXPORT(squares_of);
 HWY_EXPORT(difference_squares_of);
+HWY_EXPORT(round_values);
+HWY_EXPORT(add_members);
 HWY_EXPORT(score_some);
 HWY_EXPORT(prepare_row);
 HWY_EXPORT(thresholds_of);
@@ -237,8 +269,17 @@ float documented_squares(const float* values, int dim) {
   return HWY_DYNAMIC_DISPATCH(squares_of)(values, dim);
 }
 
-float difference_norm(const float* a, const float* b, int dim) {
-  return norm_above(HWY_DYNAMIC_DISPATCH(difference_squares_of)(a, b, dim));
+float documented_square_distance(const float* a, const float* b, int dim) {
+  return HWY_DYNAMIC_DISPATCH(difference_squares_of)(a, b, dim);
+}
+
+float round_to_bfloat16(const float* values, int dim, BFloat16* rounded) {
+  return HWY_DYNAMIC_DISPATCH(round_values)(values, dim, rounded);
+}
+
+void add_rows(const float* points, std::int64_t stride, const std::int64_t* members,
+              std::int64_t count, int columns, double* sums) {
+  HWY_DYNAMIC_DISPATCH(add_members)(points, stride, members, count, columns, sums);
 }
 
 int score_hits(const SimilarityRows& rows, const QueryPlan& query, Hit* hits, int count) {

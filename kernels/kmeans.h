@@ -1,0 +1,62 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace salus::kernels {
+
+/// Which centroid each point is nearest to.
+struct KMeansAssignment {
+  at::Tensor labels;     ///< int64 [N]; -1 for a point that takes no part
+  at::Tensor distances;  ///< float32 [N]: squared distance to that centroid; +inf where label is -1
+  at::Tensor sums;       ///< float64 [K, D]: sum of the points of each centroid, in ascending order
+  at::Tensor counts;     ///< int64 [K]
+};
+
+/// Nearest centroid of each point, with the sums that the next centroids are made of.
+///
+/// Distances are those of Metric::kL2 (similarity_math.h) and equal ones go to the lower centroid, so
+/// labels and sums are the same bits for any thread count and on any instruction set. Points with a
+/// NaN or infinity, or whose norm overflows float32, take no part; nor do such centroids.
+///
+/// \param points     float32 [N, D], contiguous, on the CPU; D as kernels/similarity.h has it.
+/// \param centroids  float32 [K, D], contiguous, on the CPU; K >= 1.
+/// \throws c10::Error for other dtypes, shapes, layouts or devices.
+KMeansAssignment kmeans_assign(const at::Tensor& points, const at::Tensor& centroids);
+
+/// Starting centroids by k-means++ (Arthur and Vassilvitskii, SODA 2007): the first is drawn evenly
+/// from the points that take part, each further one in proportion to its squared distance from the
+/// nearest so far. Draw i is Philox 4x32-10 of the counter (i, 0, 0, 0) with key `seed`. Where all
+/// points lie on centroids already, the first point that takes part is repeated.
+///
+/// \returns float32 [clusters, D].
+/// \throws c10::Error as kmeans_assign() does, if `clusters` is below 1, or if no point takes part.
+at::Tensor kmeans_plus_plus(const at::Tensor& points, std::int64_t clusters, std::uint64_t seed);
+
+struct KMeansOptions {
+  std::int64_t clusters = 8;      ///< at least 1
+  std::int64_t iterations = 100;  ///< at most; at least 1
+  std::uint64_t seed = 0;
+};
+
+struct KMeans {
+  at::Tensor centroids;  ///< float32 [clusters, D]: means of their points, rounded once
+  at::Tensor labels;     ///< int64 [N], nearest of `centroids`; -1 for points that take no part
+  at::Tensor distances;  ///< float32 [N], as kmeans_assign()
+  at::Tensor counts;     ///< int64 [clusters]
+  double inertia = 0;    ///< sum of the distances of the points that take part
+  std::int64_t iterations = 0;
+  bool converged = false;  ///< no label changed in the last iteration
+};
+
+/// Lloyd's algorithm from kmeans_plus_plus(). A cluster that loses all its points is given the point
+/// that is farthest from its centroid (of equal ones the lowest) among clusters with more than one;
+/// several empty clusters, in ascending order, take the farthest, the second farthest and so on. If
+/// there is no such point at a distance above 0, the cluster stays empty and its centroid where it is.
+///
+/// The same bits for the same points, options and seed, with any thread count.
+/// \throws c10::Error as kmeans_plus_plus() does, or if `iterations` is below 1.
+KMeans kmeans(const at::Tensor& points, const KMeansOptions& options);
+
+}  // namespace salus::kernels
