@@ -60,7 +60,7 @@ struct Groups {
   }
 };
 
-/// Each thread takes some columns of some clusters, and adds whole columns in ascending order: so the
+/// Each thread takes some columns of some clusters, and adds whole columns in ascending order: the
 /// sums do not depend on how many threads there are.
 void add_up(const at::Tensor& points, std::int64_t clusters, KMeansAssignment& to) {
   constexpr std::int64_t kColumns = 64;
@@ -205,11 +205,25 @@ at::Tensor kmeans_plus_plus(const at::Tensor& points, std::int64_t clusters, std
   return centroids;
 }
 
+namespace {
+
+at::Tensor first_centroids(const at::Tensor& points, const KMeansOptions& options) {
+  if (!options.start.defined()) return kmeans_plus_plus(points, options.clusters, options.seed);
+  check_matrix("points", points, 1);
+  check_matrix("start", options.start, 1);
+  TORCH_CHECK(options.start.size(0) == options.clusters && options.start.size(1) == points.size(1),
+              "kmeans: start must be [", options.clusters, ", ", points.size(1), "], not ",
+              options.start.sizes(), ".");
+  return options.start.clone();
+}
+
+}  // namespace
+
 KMeans kmeans(const at::Tensor& points, const KMeansOptions& options) {
   TORCH_CHECK(options.iterations >= 1, "kmeans: there must be at least one iteration, not ",
               options.iterations, ".");
   KMeans result;
-  result.centroids = kmeans_plus_plus(points, options.clusters, options.seed);
+  result.centroids = first_centroids(points, options);
   KMeansAssignment now;
   at::Tensor before;
   for (; result.iterations < options.iterations && !result.converged; ++result.iterations) {

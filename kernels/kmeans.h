@@ -16,7 +16,7 @@ struct KMeansAssignment {
 
 /// Nearest centroid of each point, with the sums that the next centroids are made of.
 ///
-/// Distances are those of Metric::kL2 (similarity_math.h) and equal ones go to the lower centroid, so
+/// Distances are those of Metric::kL2 (similarity_math.h), and equal ones go to the lower centroid:
 /// labels and sums are the same bits for any thread count and on any instruction set. Points with a
 /// NaN or infinity, or whose norm overflows float32, take no part; nor do such centroids.
 ///
@@ -38,6 +38,8 @@ struct KMeansOptions {
   std::int64_t clusters = 8;      ///< at least 1
   std::int64_t iterations = 100;  ///< at most; at least 1
   std::uint64_t seed = 0;
+  /// First centroids instead of kmeans_plus_plus(): float32 [clusters, D]. Or undefined.
+  at::Tensor start = {};
 };
 
 struct KMeans {
@@ -50,13 +52,15 @@ struct KMeans {
   bool converged = false;  ///< no label changed in the last iteration
 };
 
-/// Lloyd's algorithm from kmeans_plus_plus(). A cluster that loses all its points is given the point
-/// that is farthest from its centroid (of equal ones the lowest) among clusters with more than one;
-/// several empty clusters, in ascending order, take the farthest, the second farthest and so on. If
-/// there is no such point at a distance above 0, the cluster stays empty and its centroid where it is.
+/// Lloyd's algorithm from kmeans_plus_plus() or `options.start`. A cluster that loses all its
+/// points is given the point that is farthest from its centroid (of equal ones the lowest) among clusters
+/// with more than one; several empty clusters, in ascending order, take the farthest, the second
+/// farthest and so on. If there is no such point at a distance above 0, the cluster stays empty and
+/// its centroid where it is.
 ///
 /// The same bits for the same points, options and seed, with any thread count.
-/// \throws c10::Error as kmeans_plus_plus() does, or if `iterations` is below 1.
+/// \throws c10::Error as kmeans_plus_plus() does, if `iterations` is below 1, or if `start` is
+///         not as above.
 KMeans kmeans(const at::Tensor& points, const KMeansOptions& options);
 
 }  // namespace salus::kernels

@@ -20,6 +20,9 @@ constexpr std::int64_t kQueriesForTiles = 5;
 /// Packed queries of a chunk: most of a second-level cache of 1 MiB, so that rows pass by once.
 constexpr std::int64_t kChunkBytes = 512 * 1024;
 constexpr std::int64_t kMostChunk = 512;
+/// Less than this per thread is not worth waking it.
+constexpr std::int64_t kTilesToPack = 4;
+constexpr std::int64_t kQueriesToFinish = 32;
 /// An index this small is searched by one thread per chunk of queries.
 constexpr std::int64_t kFewRows = 16384;
 
@@ -166,7 +169,7 @@ void prepare_chunk(const SimilarityProblem& problem, const Split& split, std::in
       similarity_query_bounds(0, 0, problem.rows.dim, problem.rows.cosine, problem.rows.l2);
   chunk.bounds.square = same.square;
   chunk.bounds.tiny = same.tiny;
-  at::parallel_for(0, chunk.tiles, 1, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, chunk.tiles, kTilesToPack, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t tile = begin; tile < end; ++tile) {
       prepare_tile(problem, split, chunk, static_cast<int>(tile));
     }
@@ -282,7 +285,9 @@ struct Group {
       const PartMemory memory(problem, split, arena);
       if (parts != nullptr) parts[part] = memory;
     }
-    finishers = split.chunks_at_once == 1 ? std::max(at::get_num_threads(), 1) : 1;
+    // Waking threads costs more than a few queries do.
+    const auto able = static_cast<int>(std::max<std::int64_t>(split.chunk / kQueriesToFinish, 1));
+    finishers = split.chunks_at_once == 1 ? std::clamp(at::get_num_threads(), 1, able) : 1;
     room = std::int64_t{split.parts} * hit_capacity(problem);
     gathered = arena.take<Hit>(finishers * room);
     scratch = arena.take<float>(finishers * room);

@@ -10,11 +10,12 @@ struct Options {
   int threads = 1;
   std::string device = "cpu";
   std::string model = "resnet18";
-  std::string dtype = "float32";  ///< float32 or bfloat16
+  std::string dtype = "float32";  ///< float32, bfloat16 or (similarity) int8
   std::string weights;            ///< state dict of the peer
   std::int64_t batch = 1;
-  std::int64_t steps = 4;  ///< training steps of one repetition
-  std::string label;       ///< of cross-validation
+  std::int64_t steps = 4;      ///< training steps of one repetition
+  std::int64_t rows = 100000;  ///< of an index
+  std::string label;           ///< of cross-validation
   std::vector<std::string> files;
 };
 
@@ -26,6 +27,8 @@ void bench_preprocess(const Options& options);
 void bench_vitals(const Options& options);
 /// Archives of PhysioNet 2012 -> events -> hourly grid, mask, time delta.
 void bench_vitals_read(const Options& options);
+/// Ten nearest of `rows` unit vectors of 256 values for `batch` queries.
+void bench_similarity(const Options& options);
 /// Training steps by the Trainer on the 28 x 28 images of an NPZ.
 void bench_train(const Options& options);
 /// 224 x 224 x 3 images through a prepared network.

@@ -87,6 +87,26 @@ def vitals(setup):
                     [Peer("pandas", [peer, "read", *archives])], tolerance=1e-4)
 
 
+def similarity(setup):
+    for rows, batches in ((100_000, (1, 64, 256)), (1_000_000, (64,))):
+        for batch in batches:
+            yield _similarity(setup, rows, batch, "bfloat16")
+    yield _similarity(setup, 100_000, 1, "int8")
+
+
+def _similarity(setup, rows, batch, dtype):
+    common = ["--rows", str(rows), "--batch", str(batch), "--threads", str(setup.threads)]
+    kinds = [("PyTorch bf16 mm + topk", "bfloat16")]
+    if rows <= 100_000 and dtype == "bfloat16":
+        kinds += [("PyTorch fp32 mm + topk", "float32"), ("faiss flat", "faiss")]
+    peers = [Peer(name, [PEERS / "similarity.py", kind, *common]) for name, kind in kinds]
+    size = 1 if dtype == "int8" else 2
+    return Benchmark(f"similarity/{rows // 1000}k/batch{batch}/{dtype}",
+                     f"10 nearest of {rows} x 256 in {dtype}, exact, {batch} queries", "queries",
+                     ["similarity", "--dtype", dtype, *common], peers, tolerance=0.01,
+                     limit="memory_bytes_per_second", cost_per_item=rows * 256 * size / batch)
+
+
 def train(setup):
     common = ["--threads", str(setup.threads), "--batch", "128", "--steps", str(setup.train_steps),
               "--device", setup.device, PNEUMONIA]
@@ -120,4 +140,5 @@ def _infer(setup, model, batch, dtype):
                      tolerance=0.02 if dtype == "float32" else 0.2, limit=f"{dtype}_flops", gpu=True)
 
 
-FAMILIES = {"dicom": dicom, "preprocess": preprocess, "vitals": vitals, "train": train, "infer": infer}
+FAMILIES = {"dicom": dicom, "preprocess": preprocess, "vitals": vitals, "similarity": similarity,
+            "train": train, "infer": infer}

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
     command->add_option("--weights", options.weights);
     command->add_option("--batch", options.batch);
     command->add_option("--steps", options.steps);
+    command->add_option("--rows", options.rows);
     command->add_option("--label", options.label);
     command->add_option("FILE", options.files);
     command->callback([&options, bench] {
@@ -33,6 +34,7 @@ int main(int argc, char** argv) {
   add("preprocess", salus::bench::bench_preprocess);
   add("vitals", salus::bench::bench_vitals);
   add("vitals-read", salus::bench::bench_vitals_read);
+  add("similarity", salus::bench::bench_similarity);
   add("train", salus::bench::bench_train);
   add("infer", salus::bench::bench_infer);
   add("limits", salus::bench::print_limits);

@@ -91,7 +91,16 @@ def compare(benchmark, peer, binary, pairs, setup, limits):
         "limit": benchmark.limit,
         "fraction_of_limit": rate * cost / limits[benchmark.limit] if cost and limits else None,
         "peak_memory_mb": memory[0], "peer_peak_memory_mb": memory[1],
+        "recall": [ours.about.get("recall"), theirs.about.get("recall")],
+        "workspace_mb": ours.about.get("workspace_mb"),
     }
+
+
+def recall_of(row):
+    """Of searches: the share of the true neighbours found by us and by the peer, and our workspace."""
+    if row["recall"][0] is None:
+        return ""
+    return f"  recall {row['recall'][0]:.4f} / {row['recall'][1]:.4f}, workspace {row['workspace_mb']:.1f} MB"
 
 
 def print_row(row):
@@ -99,7 +108,7 @@ def print_row(row):
     print(f"{row['benchmark']:<32} {row['peer']:<27} {row['ours']:>10.4g} {row['theirs']:>10.4g} "
           f"{row['ratio']:>6.2f}x  [{row['ratio_range'][0]:.2f}, {row['ratio_range'][1]:.2f}] "
           f"{'' if fraction is None else format(fraction, '>6.0%'):>7} "
-          f"{row['peak_memory_mb']:>7.0f} {row['peer_peak_memory_mb']:>7.0f}", flush=True)
+          f"{row['peak_memory_mb']:>7.0f} {row['peer_peak_memory_mb']:>7.0f}{recall_of(row)}", flush=True)
 
 
 def measure(benchmarks, arguments, setup, limits):
@@ -144,8 +153,8 @@ def chosen_benchmarks(names, setup):
 
 def parse():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="dicom, preprocess, vitals, train, "
-                        "infer, or a part of them as infer/resnet18/batch1")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="dicom, preprocess, vitals, similarity, "
+                        "train, infer, or a part of them as infer/resnet18/batch1")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="also write figures here")
     parser.add_argument("--gpu", action="store_true", help="on the first GPU")
     parser.add_argument("--peer", action="append", help="only peers whose name contains this")
