@@ -33,6 +33,8 @@ void bench_similarity(const Options& options);
 void bench_train(const Options& options);
 /// 224 x 224 x 3 images through a prepared network.
 void bench_infer(const Options& options);
+/// Forward and backward pass of the GRU-D recurrence: 48 steps, 37 variables, 64 units.
+void bench_gru_d(const Options& options);
 /// What the machine can do at most, as JSON: bytes read a second, float32 and bfloat16 FLOP/s.
 void print_limits(const Options& options);
 /// predictions.csv of all folds of a cross-validation -> pooled and mean AUROC with intervals, as

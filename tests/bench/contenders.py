@@ -140,5 +140,20 @@ def _infer(setup, model, batch, dtype):
                      tolerance=0.02 if dtype == "float32" else 0.2, limit=f"{dtype}_flops", gpu=True)
 
 
+def gru_d(setup):
+    common = ["--batch", "128", "--threads", str(setup.threads), "--device", setup.device]
+    kinds = [("PyTorch eager", "eager"), ("torch.compile of a step", "compile-step"),
+             ("torch.compile", "compile")]
+    peers = [Peer(name, [PEERS / "gru_d.py", kind, *common]) for name, kind in kinds]
+    steps, variables, units = 48, 37, 64
+    of_input, of_state, of_decay = 6 * units * variables, 3 * units * units, units * variables
+    forward = of_input + of_state + of_decay
+    backward = of_input + 2 * of_state + of_decay + of_input // 2
+    yield Benchmark("gru_d", "GRU-D, 48 steps, 37 variables, 64 units, batch 128: forward and backward",
+                    "series", ["gru_d", *common], peers, tolerance=1e-4, limit="float32_flops",
+                    cost_per_item=2 * steps * (forward + backward), gpu=True)
+
+
 FAMILIES = {"dicom": dicom, "preprocess": preprocess, "vitals": vitals, "similarity": similarity,
-            "train": train, "infer": infer}
+            "train": train, "infer": infer,
+            "gru_d": gru_d}

@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   add("similarity", salus::bench::bench_similarity);
   add("train", salus::bench::bench_train);
   add("infer", salus::bench::bench_infer);
+  add("gru_d", salus::bench::bench_gru_d);
   add("limits", salus::bench::print_limits);
   add("pool", salus::bench::pool_folds);
   try {
