@@ -149,6 +149,33 @@ SALUS_HD BFloat16 from_float<BFloat16>(float value) {
 #endif
 }
 
+/// a * b and a + b, each rounded to float32 and never fused into one multiply-add: for formulas
+/// whose bits are given. Host code that calls them is compiled with -ffp-contract=off.
+SALUS_HD float rounded_product(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return __fmul_rn(a, b);
+#else
+  return a * b;
+#endif
+}
+
+SALUS_HD float rounded_sum(float a, float b) {
+#if defined(__CUDA_ARCH__)
+  return __fadd_rn(a, b);
+#else
+  return a + b;
+#endif
+}
+
+/// The nearest integer, ties to even.
+SALUS_HD int round_to_even(float value) {
+#if defined(__CUDA_ARCH__)
+  return __float2int_rn(value);
+#else
+  return static_cast<int>(std::nearbyint(value));
+#endif
+}
+
 /// N values that move as one word of at most 16 bytes.
 template <typename T, int N>
 struct alignas(sizeof(T) * N) Pack {

@@ -115,6 +115,7 @@ Transform::Transform(const Config& table) {
     }
   }
   pool_max_ = table.get_choice("pool", {"mean", "max"}, "mean") == "max";
+  equalize_ = Equalize(table);
   read_window(table);
   read_frames(table);
   table.reject_unknown();
@@ -187,6 +188,10 @@ PreprocessImage Transform::compile(const io::Image& image, std::int64_t frame) c
     out.has_padding = true;
     out.padding_low = image.padding->low;
     out.padding_high = image.padding->high;
+  }
+  if (equalize_) {
+    equalize_.apply(image, frame, out);
+    return out;
   }
   if (image.pixels.samples == 3) {  // windows and rescale are for grayscale only (C.11.2.1.2)
     use_full_range(image, frame, out);

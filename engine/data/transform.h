@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/core/config.h"
+#include "engine/data/equalize.h"
 #include "engine/io/image.h"
 #include "kernels/image_preprocess.h"
 
@@ -21,6 +22,9 @@ namespace salus::data {
 ///   LUT
 ///                            # or window, else "full"), "full" (the range of BitsStored), "minmax"
 ///                            # (of the frame, padding left out)
+///   equalize = "none"        # none, clahe, histogram: before the window (see equalize.h)
+///   equalize_clip = 2.0      # clahe: limit of a bin in mean counts, 0 = none
+///   equalize_tiles = [8, 8]  # clahe: tiles below and beside each other
 ///   resize = "area"          # area, bilinear, bilinear-antialias, nearest
 ///   fit = "stretch"          # stretch, pad, crop
 ///   pad_value = 0.0          # in [0, 1], for borders and for pixel padding
@@ -38,8 +42,9 @@ class Transform {
   std::vector<std::int64_t> frames(const io::Image& image) const;
 
   /// Kernel parameters of one frame. The result's pixels share the image's memory where the kernel
-  /// takes the type as it is; 32-bit and float64 pixels are widened to float32 first.
-  /// \throws Error if the image has no pixels.
+  /// takes the type as it is; 32-bit and float64 pixels are widened to float32 first, and equalised
+  /// ones are new.
+  /// \throws Error if the image has no pixels, or cannot be equalised.
   kernels::PreprocessImage compile(const io::Image& image, std::int64_t frame) const;
 
   /// The whole way for one frame: float32 [channels, height, width].
@@ -58,6 +63,7 @@ class Transform {
   void read_frames(const Config& table);
 
   kernels::PreprocessSpec spec_;
+  Equalize equalize_;
   WindowKind window_ = WindowKind::kFull;
   double center_ = 0;
   double width_ = 0;

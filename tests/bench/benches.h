@@ -16,6 +16,7 @@ struct Options {
   std::int64_t steps = 4;      ///< training steps of one repetition
   std::int64_t rows = 100000;  ///< of an index
   std::string label;           ///< of cross-validation
+  int bits = 8;                ///< of a pixel
   std::vector<std::string> files;
 };
 
@@ -23,6 +24,8 @@ struct Options {
 void bench_dicom(const Options& options);
 /// 2048 x 2048 uint16 in memory -> window -> area -> normalise -> [1, 512, 512] float32.
 void bench_preprocess(const Options& options);
+/// CLAHE of 2048 x 2048 pixels of so many bits, uint8 up to 8 bits and uint16 above.
+void bench_clahe(const Options& options);
 /// Events of a folder of .npy files (peers/vitals.py) in memory -> hourly grid, mask, time delta.
 void bench_vitals(const Options& options);
 /// Archives of PhysioNet 2012 -> events -> hourly grid, mask, time delta.

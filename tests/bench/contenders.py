@@ -60,6 +60,19 @@ def preprocess(setup):
                     limit="cache_bytes_per_second", cost_per_item=2 * 2048**2 + 4 * 512**2, gpu=True)
 
 
+def clahe(setup):
+    for bits in (8, 12, 16):
+        options = ["--bits", str(bits), "--threads", str(setup.threads)]
+        peers = [Peer("OpenCV", [PEERS / "clahe.py", "words", *options])]
+        if bits == 12:
+            peers.append(Peer("OpenCV, 4096 bins", [PEERS / "clahe.py", "shift", *options]))
+        # Each pixel read for its tile's table and for the result, and written once.
+        yield Benchmark(f"clahe/{bits}bit", f"2048x2048, {bits} bits: CLAHE, 8x8 tiles", "images",
+                        ["clahe", *options, "--device", setup.device], peers, tolerance=1e-3,
+                        limit="cache_bytes_per_second",
+                        cost_per_item=3 * 2048**2 * (1 if bits <= 8 else 2), gpu=True)
+
+
 def vitals(setup):
     """Both sides get the events in memory, from the same files."""
     archive = setup.data / "physionet2012" / "set-a.tar.gz" if setup.data else None
@@ -154,6 +167,5 @@ def gru_d(setup):
                     cost_per_item=2 * steps * (forward + backward), gpu=True)
 
 
-FAMILIES = {"dicom": dicom, "preprocess": preprocess, "vitals": vitals, "similarity": similarity,
-            "train": train, "infer": infer,
-            "gru_d": gru_d}
+FAMILIES = {"dicom": dicom, "preprocess": preprocess, "clahe": clahe, "vitals": vitals,
+            "similarity": similarity, "gru_d": gru_d, "train": train, "infer": infer}

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
     command->add_option("--steps", options.steps);
     command->add_option("--rows", options.rows);
     command->add_option("--label", options.label);
+    command->add_option("--bits", options.bits);
     command->add_option("FILE", options.files);
     command->callback([&options, bench] {
       at::set_num_threads(options.threads);
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
   };
   add("dicom", salus::bench::bench_dicom);
   add("preprocess", salus::bench::bench_preprocess);
+  add("clahe", salus::bench::bench_clahe);
   add("vitals", salus::bench::bench_vitals);
   add("vitals-read", salus::bench::bench_vitals_read);
   add("similarity", salus::bench::bench_similarity);

@@ -148,10 +148,10 @@ TEST(TransformTest, ChoosesFrames) {
 }
 
 TEST(TransformTest, RefusesBadTables) {
-  for (const char* bad :
-       {"size = [0, 2]", "size = [2]", "size = [2.5, 2]", "channels = 2", "window = [40, 0]",
-        "window = [40]", "window = 'auto'", "std = [0.0]", "mean = [0.1, 0.2]", "resize = 'cubic'",
-        "frames = -1", "frames = 'last'", "pool = 'median'"}) {
+  for (const char* bad : {"size = [0, 2]", "size = [2]", "size = [2.5, 2]", "channels = 2",
+                          "window = [40, 0]", "window = [40]", "window = 'auto'", "std = [0.0]",
+                          "mean = [0.1, 0.2]", "resize = 'cubic'", "frames = -1", "frames = 'last'",
+                          "pool = 'median'", "equalize = 'adaptive'", "equalize = true"}) {
     EXPECT_THROW(transform(bad), UsageError) << bad;
   }
 }

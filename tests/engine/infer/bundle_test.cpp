@@ -85,6 +85,26 @@ TEST_F(BundleTest, KeepsEveryKindOfCalibration) {
   }
 }
 
+TEST_F(BundleTest, KeepsTheEqualisationOfItsTransform) {
+  const infer::Bundle plain = ct_bundle();
+  infer::Bundle saved = ct_bundle();
+  saved.transform_toml =
+      "size = [32, 32]\nequalize = 'clahe'\nequalize_clip = 3\nequalize_tiles = [4, 2]\n";
+  infer::save_bundle(saved, path_);
+  const infer::Bundle loaded = infer::load_bundle(path_);
+  for (const char* name : {"ID_0005_AGE_0048_CONTRAST_1", "ID_0029_AGE_0078_CONTRAST_1"}) {
+    const io::Image image =
+        io::read_image("tests/data/dicom/ct_contrast/" + std::string(name) + "_CT.dcm");
+    const at::Tensor input = loaded.transform().apply(image, 0);
+    EXPECT_TRUE(torch::equal(input, saved.transform().apply(image, 0)));
+    EXPECT_FALSE(torch::equal(input, plain.transform().apply(image, 0)));
+    EXPECT_GE(input.min().item<float>(), 0.0F);
+    EXPECT_LE(input.max().item<float>(), 1.0F);
+  }
+  edit_toml("equalize_tiles", "equalize_tile");
+  EXPECT_THAT(load_error(), HasSubstr("equalize_tiles"));
+}
+
 TEST_F(BundleTest, StoresMatricesInBfloat16AndVectorsInFloat32) {
   infer::Bundle bundle = ct_bundle();
   infer::save_bundle(bundle, path_);
