@@ -92,18 +92,20 @@ IndexWriter::IndexWriter(const std::string& path, Observer observer, bool create
 AppendReport IndexWriter::create(const std::string& path, const IndexSettings& settings,
                                  const VectorSource& source, bool replace, Observer observer) {
   check_may_create(path, replace);
-  IndexWriter writer(path, std::move(observer), true);
-  check_may_create(path, replace);  // nobody else can make it one now
-  return writer.add(new_manifest(settings, source), source, false);
+  const Manifest manifest = new_manifest(settings, source);
+  const NewRows rows = choose_rows(source, manifest, nullptr, false);
+  IndexWriter writer(path, std::move(observer), true);  // makes the folder, all else being well
+  check_may_create(path, replace);  // again: nobody else can make it an index now
+  return writer.add(manifest, source, rows);
 }
 
 AppendReport IndexWriter::append(const VectorSource& source, bool replace) {
   check_fits(source, index_->manifest(), path_);
-  return add(index_->manifest(), source, replace);
+  return add(index_->manifest(), source,
+             choose_rows(source, index_->manifest(), &*index_, replace));
 }
 
-AppendReport IndexWriter::add(Manifest manifest, const VectorSource& source, bool replace) {
-  NewRows rows = choose_rows(source, manifest, index_ ? &*index_ : nullptr, replace);
+AppendReport IndexWriter::add(Manifest manifest, const VectorSource& source, const NewRows& rows) {
   AppendReport report{static_cast<std::int64_t>(rows.rows.size()),
                       static_cast<std::int64_t>(rows.replaced.size()), 0};
   if (index_ && report.added == 0) return report;

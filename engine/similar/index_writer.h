@@ -13,6 +13,8 @@
 
 namespace salus::similar {
 
+struct NewRows;
+
 /// What a new index is.
 struct IndexSettings {
   kernels::Metric metric = kernels::Metric::kCosine;
@@ -74,7 +76,7 @@ class IndexWriter {
 
  private:
   IndexWriter(const std::string& path, Observer observer, bool create);
-  AppendReport add(Manifest manifest, const VectorSource& source, bool replace);
+  AppendReport add(Manifest manifest, const VectorSource& source, const NewRows& rows);
   void delete_rows(Manifest& manifest, const std::vector<std::int64_t>& rows);
   std::string write_alive(const SegmentEntry& entry, const std::vector<std::uint64_t>& words,
                           std::int64_t generation, std::size_t place);

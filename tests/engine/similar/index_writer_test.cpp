@@ -94,6 +94,14 @@ TEST_F(IndexWriterTest, RefusesIdsThatAreThere) {
   EXPECT_THAT(living_ids(Index::open(path())), ElementsAreArray(names(10)));
 }
 
+TEST_F(IndexWriterTest, ARefusedBuildMakesNoFolder) {
+  auto twice = source(0, 2);
+  twice.ids[1] = twice.ids[0];
+  SALUS_EXPECT_ERROR(IndexWriter::create(path(), float_rows(), twice, false),
+                     HasSubstr("an id may stand there once"));
+  EXPECT_FALSE(std::filesystem::exists(path()));
+}
+
 TEST_F(IndexWriterTest, RefusesRowsThatDoNotFit) {
   build();
   IndexWriter writer(path());
