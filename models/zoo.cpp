@@ -4,6 +4,7 @@
 #include "models/image/efficientnet.h"
 #include "models/image/resnet.h"
 #include "models/image/smallcnn.h"
+#include "models/vitals/gru_d.h"
 #include "models/vitals/recurrent.h"
 
 namespace salus {
@@ -17,6 +18,7 @@ void register_zoo(Registry& registry) {
   registry.add(models::smallcnn());
   registry.add(models::gru());
   registry.add(models::lstm());
+  registry.add(models::gru_d_entry());
 }
 
 }  // namespace salus

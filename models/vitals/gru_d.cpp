@@ -7,6 +7,7 @@
 
 #include "engine/io/error.h"
 #include "models/image/layers.h"
+#include "models/options.h"
 #include "models/vitals/gru_d_function.h"
 
 namespace salus::models {
@@ -118,6 +119,21 @@ std::shared_ptr<Model> make_gru_d(const GruDOptions& options) {
   count("outputs", options.outputs, 1);
   check(options.dropout >= 0 && options.dropout < 1, "dropout", options.dropout);
   return std::make_shared<GruD>(options);
+}
+
+ModelEntry gru_d_entry() {
+  return {"gru_d",
+          "GRU-D: decay of inputs and state by the time since the last value",
+          {{"hidden", "units of the state (64)"}, {"dropout", "dropout before the head (0)"}},
+          [](const ModelSpec& spec) {
+            if (spec.per_step) throw UsageError("The model 'gru_d' gives one score a stay.");
+            return make_gru_d({.variables = spec.variables,
+                               .statics = spec.statics,
+                               .units = positive_option(spec, "hidden", 64),
+                               .outputs = spec.outputs,
+                               .dropout = fraction_option(spec, "dropout", 0)});
+          },
+          Modality::kVitals};
 }
 
 }  // namespace salus::models

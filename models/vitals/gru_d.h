@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/core/model.h"
+#include "engine/core/registry.h"
 
 namespace salus::models {
 
@@ -32,5 +33,8 @@ struct GruDOptions {
 /// \throws UsageError for sizes below 1 (statics: below 0) or a dropout outside [0, 1). Its
 ///         embed() throws c10::Error if the batch lacks an input or has one of another shape.
 std::shared_ptr<Model> make_gru_d(const GruDOptions& options);
+
+/// The same for the zoo; one label a stay.
+ModelEntry gru_d_entry();
 
 }  // namespace salus::models

@@ -102,8 +102,9 @@ def test_the_bundle_carries_variables_and_statistics(stay_bundle):
     assert "[transform.statistics]" in text
 
 
-def test_an_lstm_trains_too(salus, stay_config, tmp_path):
-    config = stay_config("lstm")
+@pytest.mark.parametrize("model", ["lstm", "gru_d"])
+def test_the_other_models_train_too(salus, stay_config, tmp_path, model):
+    config = stay_config(model)
     result = salus("train", config, "--fast-dev-run", "--out", tmp_path / "run", f"data.root={STAYS}",
                    f"transform.variables={config.parent / 'variables.toml'}")
     assert result.status == DONE, result.everything()
