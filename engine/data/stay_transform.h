@@ -43,7 +43,6 @@ class StayTransform {
   const VariableTable& variables() const { return variables_; }
   const std::string& source() const { return source_; }
   std::int64_t steps() const { return steps_; }
-  double step() const { return step_; }
   std::int64_t static_width() const;
   /// The table with the variables and everything learnt in it.
   std::string toml() const;
