@@ -2,10 +2,12 @@
 
 #include <torch/nn/module.h>
 
+#include <memory>
 #include <string>
 
 #include "engine/core/batch.h"
 #include "engine/core/registry.h"
+#include "engine/core/step_network.h"
 #include "engine/core/task.h"
 
 namespace salus {
@@ -31,6 +33,10 @@ class Model : public torch::nn::Module {
   virtual std::string head() const { return {}; }
   /// This model's name of a parameter that published checkpoints call `published`.
   virtual std::string canonical_name(const std::string& published) const { return published; }
+
+  /// A copy of the weights that scores a series bin by bin; null if the model looks ahead, or is not
+  /// of series. \throws c10::Error if the weights are not float32 on the CPU.
+  virtual std::unique_ptr<StepNetwork> step_network() const { return nullptr; }
 
   /// Rewrites the network in place for inference: weights in `dtype` (float32 or bfloat16), batch
   /// normalisation folded into convolutions where the architecture knows how. It can no longer be
