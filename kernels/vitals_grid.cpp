@@ -4,6 +4,7 @@
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -137,6 +138,13 @@ VitalsGridPlan::VitalsGridPlan(VitalsGridSpec spec, at::Device device)
   const at::Tensor host = at::from_blob(columns.data(), {bytes}, at::kByte);
   table_ = device.is_cpu() ? host.clone() : host.to(device);
   device_ = table_.device();  // "cuda" becomes the card that it stands for
+}
+
+std::int64_t VitalsGridPlan::bin(double hours) const {
+  const std::int32_t seconds = whole_seconds(std::bit_cast<std::int64_t>(hours));
+  TORCH_CHECK(seconds != kNoSecond, "vitals_grid: a time that is not a number has no bin.");
+  const std::int64_t down = seconds < 0 && seconds % step_seconds_ != 0 ? 1 : 0;
+  return seconds / step_seconds_ - down;
 }
 
 VitalsGrid VitalsGridPlan::empty(std::int64_t stays) const {

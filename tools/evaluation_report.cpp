@@ -124,12 +124,14 @@ std::string metrics_json(const EvaluationFindings& findings) {
 
 std::string predictions_csv(const EvaluationFindings& findings, const infer::Session& session) {
   const auto& predictions = findings.scored.predictions;
-  std::string out = "id";
+  const bool has_hours = !predictions.hours.empty();
+  std::string out = has_hours ? "id,hour" : "id";
   for (const char* column : {"", "decision:", "target:"}) {
     for (const auto& label : predictions.labels) out += "," + csv_cell(column + label);
   }
   for (std::size_t i = 0; i < predictions.ids.size(); ++i) {
     out += "\n" + csv_cell(predictions.ids[i]);
+    if (has_hours) out += fmt::format(",{}", predictions.hours[i]);
     for (double probability : predictions.probabilities[i]) out += fmt::format(",{}", probability);
     for (int decision : session.decisions(predictions.probabilities[i])) {
       out += decision < 0 ? std::string(",") : fmt::format(",{}", decision);

@@ -38,6 +38,7 @@ const char* score_key(const Task& task) {
 void print_json(const Task& task, const infer::Prediction& prediction) {
   Json line;
   line["id"] = prediction.id;
+  if (prediction.hour) line["hour"] = *prediction.hour;
   for (std::size_t i = 0; i < task.labels.size(); ++i) {
     line[score_key(task)][task.labels[i]] = prediction.probabilities[i];
   }
@@ -52,8 +53,9 @@ void print_json(const Task& task, const infer::Prediction& prediction) {
   fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-void print_csv_header(const Task& task) {
-  std::string line = "id";
+void print_csv_header(const infer::Bundle& bundle) {
+  const Task& task = bundle.task;
+  std::string line = bundle.model.per_step ? "id,hour" : "id";
   for (const auto& label : task.labels) line += "," + csv_cell(label);
   for (const auto& label : task.labels) line += "," + csv_cell("decision:" + label);
   fmt::print("{},flags,time_ms\n", line);
@@ -61,6 +63,7 @@ void print_csv_header(const Task& task) {
 
 void print_csv(const infer::Prediction& prediction) {
   std::string line = csv_cell(prediction.id);
+  if (prediction.hour) line += fmt::format(",{}", *prediction.hour);
   for (double probability : prediction.probabilities) line += fmt::format(",{}", probability);
   for (int decision : prediction.decisions) {
     line += decision < 0 ? std::string(",") : fmt::format(",{}", decision);
@@ -130,7 +133,7 @@ int predict(const Options& options) {
   const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
   const auto& task = session.bundle().task;
   const bool csv = options.format == "csv";
-  if (csv) print_csv_header(task);
+  if (csv) print_csv_header(session.bundle());
   EmbeddingWriter embeddings(options.embeddings);
   const auto scored = [&](const infer::Prediction& prediction) {
     csv ? print_csv(prediction) : print_json(task, prediction);

@@ -12,8 +12,9 @@ namespace salus {
 ///
 /// inputs: "image" float [N, C, H, W]; vitals "values", "mask", "delta" [N, T, D], "length" [N],
 /// "static" [N, S]; tables "features" [N, F] with NaN for missing.
-/// target: float32 [N, L]; binary and multilabel 0/1, multiclass one-hot, regression the value;
-/// NaN = not known (masked in loss and metrics). Undefined when nothing is known.
+/// target: float32 [N, L], or [N, T, L] with labels for each step of a stay; binary and multilabel
+/// 0/1, multiclass one-hot, regression the value; NaN = not known (masked in loss and metrics).
+/// Undefined when nothing is known.
 struct Batch {
   std::map<std::string, at::Tensor> inputs;
   std::vector<std::string> ids;

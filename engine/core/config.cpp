@@ -314,6 +314,10 @@ void Config::adopt(const std::string& key, const Config& table) {
   node->set(last, table.node_->resolved(), table.node_->origin);
 }
 
+void Config::inherit(const std::string& key, const Config& from) {
+  node_->inherit(key, *from.node_);
+}
+
 std::string Config::where(const std::string& key) const {
   auto [node, last] = locate(node_, key);
   return node->where(last);

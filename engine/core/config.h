@@ -61,6 +61,10 @@ class Config {
   /// Puts `table`, defaults that were asked for included, at `key`, as if it stood in the file.
   void adopt(const std::string& key, const Config& table);
 
+  /// Takes `key` from another table where this one does not give it; of tables, every key that is
+  /// lacking.
+  void inherit(const std::string& key, const Config& from);
+
   /// \throws UsageError for a key, here or in any sub-table, that no getter asked for, naming the
   ///         nearest known one.
   void reject_unknown() const;

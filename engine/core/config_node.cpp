@@ -44,6 +44,23 @@ void Config::Node::merge(const toml::table& source, const std::string& from) {
   for (const auto& [key, node] : source) set(std::string(key.str()), node, from);
 }
 
+void Config::Node::inherit(const std::string& key, const Node& from) {
+  const auto found = from.entries.find(key);
+  if (found == from.entries.end() || !found->second.given) return;
+  const Entry& theirs = found->second;
+  const bool here = entries[key].given;
+  if (theirs.table && (!here || entries[key].table)) {
+    const auto own = child(key);
+    for (const auto& [name, entry] : theirs.table->entries) own->inherit(name, *theirs.table);
+  } else if (!here && theirs.value) {
+    set(key, *theirs.value, theirs.origin);
+  }
+  if (here) return;
+  entries[key].given = true;
+  entries[key].origin = theirs.origin;
+  entries[key].line = theirs.line;
+}
+
 Config::Node::Entry& Config::Node::ask(const std::string& key) {
   Entry& entry = entries[key];
   entry.asked = true;

@@ -35,6 +35,8 @@ struct Config::Node {
   void merge(const toml::table& source, const std::string& from);
   void set(const std::string& key, const toml::node& source, const std::string& from);
 
+  void inherit(const std::string& key, const Node& from);
+
   /// Marks `key` as asked for and returns its entry (made empty if absent).
   Entry& ask(const std::string& key);
   /// The table at `key`, made if absent. \throws UsageError if something else is there.

@@ -16,9 +16,9 @@ namespace salus {
 /// images), so that published checkpoints load.
 class Model : public torch::nn::Module {
  public:
-  /// Penultimate features [N, E].
+  /// Penultimate features [N, E]; of a model with labels a step [N, T, E].
   virtual at::Tensor embed(const Batch& batch) = 0;
-  /// Logits float32 [N, L] from penultimate features.
+  /// Logits float32 [N, L] or [N, T, L] from penultimate features.
   virtual at::Tensor classify(const at::Tensor& features) = 0;
   at::Tensor forward(const Batch& batch) { return classify(embed(batch)); }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/core/config.h"
+#include "engine/core/ensemble.h"
 #include "engine/io/error.h"
 
 namespace salus {
@@ -73,7 +74,23 @@ const ModelEntry& Registry::find(const std::string& name) const {
                                suggestion(name, known), fmt::join(known, ", ")));
 }
 
+ModelSpec sized_like(const ModelSpec& sizes, const ModelSpec& member) {
+  ModelSpec spec = sizes;
+  spec.name = member.name;
+  spec.options = member.options;
+  spec.members.clear();
+  return spec;
+}
+
+std::shared_ptr<Model> Registry::make_ensemble(const ModelSpec& spec) const {
+  if (spec.members.empty()) throw UsageError("An ensemble needs members.");
+  std::vector<std::shared_ptr<Model>> members;
+  for (const ModelSpec& member : spec.members) members.push_back(make(sized_like(spec, member)));
+  return std::make_shared<Ensemble>(std::move(members), spec.outputs);
+}
+
 std::shared_ptr<Model> Registry::make(const ModelSpec& spec) const {
+  if (spec.name == kEnsemble) return make_ensemble(spec);
   const ModelEntry& entry = find(spec.name);
   check_options(entry, spec);
   check_input(entry, spec);

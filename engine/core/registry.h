@@ -26,6 +26,9 @@ struct ModelSpec {
   std::int64_t statics = 0;    ///< S of vitals; 0 = none
   std::int64_t steps = 0;      ///< T of vitals: the longest stay
   bool per_step = false;       ///< vitals: logits [N, T, L], one row a step, instead of [N, L]
+  /// Of an ensemble (engine/core/ensemble.h): names and options of its members, whose sizes are the
+  /// ensemble's. Not empty exactly if `name` is "ensemble".
+  std::vector<ModelSpec> members;
 
   /// The option, or `fallback` if it is not given.
   double option(const std::string& key, double fallback) const {
@@ -33,6 +36,11 @@ struct ModelSpec {
     return it == options.end() ? fallback : it->second;
   }
 };
+
+inline constexpr const char* kEnsemble = "ensemble";
+
+/// The model of `member` with the sizes of `sizes`: only name and options are the member's.
+ModelSpec sized_like(const ModelSpec& sizes, const ModelSpec& member);
 
 /// The model's input in words: "28 x 28 pixels in 1 channel".
 std::string input_text(const ModelSpec& spec);
@@ -62,6 +70,7 @@ class Registry {
 
  private:
   const ModelEntry& find(const std::string& name) const;
+  std::shared_ptr<Model> make_ensemble(const ModelSpec& spec) const;
 
   std::vector<ModelEntry> entries_;
 };

@@ -18,7 +18,8 @@ struct CaseInfo {
   std::string id;       ///< as the caller named it: relative path, or "file.npz#12"
   std::string patient;  ///< for splits and bootstrap; never written to any output
   std::map<std::string, std::string> subgroups;  ///< column -> value ("view" -> "AP")
-  std::vector<float> target;                     ///< [L], NaN = not known; empty = unlabelled
+  std::vector<float> target;  ///< [L], NaN = not known; empty = unlabelled. Of labels a step: the
+                              ///< largest of the steps
   std::string part;  ///< "train", "valid", "test" where the data bring their division, or ""
 };
 
@@ -30,6 +31,11 @@ class Dataset {
   virtual const CaseInfo& info(std::int64_t i) const = 0;
   /// Inputs, ids and targets of the cases at `indices`, in that order, on the CPU.
   virtual Batch load(at::IntArrayRef indices) const = 0;
+  /// What is known of the cases at `indices`, float32 [rows, L]: a row a case or, with labels a step, a
+  /// row for each labelled step.
+  virtual at::Tensor targets(at::IntArrayRef indices) const;
+  /// Steps of case i, for batches of cases of like length; 1 where cases have no length.
+  virtual std::int64_t steps(std::int64_t i) const { return 1; }
   /// 64-bit hash of the stored pixels of case i (equal pixels in two splits are reported).
   virtual std::uint64_t content_hash(std::int64_t i) const = 0;
 
@@ -39,8 +45,5 @@ class Dataset {
   /// Bytes that cache() would take; 0 if everything is in memory anyway.
   virtual std::int64_t cache_bytes() const { return 0; }
 };
-
-/// Targets of all cases, float32 [N, L].
-at::Tensor targets(const Dataset& dataset);
 
 }  // namespace salus::data

@@ -205,17 +205,4 @@ std::int64_t ImageDataset::cache_bytes() const {
   return size() * spec.channels * spec.height * spec.width * 4;
 }
 
-at::Tensor targets(const Dataset& dataset) {
-  const auto labels = dataset.size() > 0 ? dataset.info(0).target.size() : 0;
-  auto all = at::empty({dataset.size(), static_cast<std::int64_t>(labels)}, at::kFloat);
-  auto* out = all.mutable_data_ptr<float>();
-  for (std::int64_t i = 0; i < dataset.size(); ++i) {
-    const auto& target = dataset.info(i).target;
-    TORCH_CHECK(target.size() == labels, "case ", i, " has ", target.size(), " targets, not ",
-                labels);
-    out = std::copy(target.begin(), target.end(), out);
-  }
-  return all;
-}
-
 }  // namespace salus::data

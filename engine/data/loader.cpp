@@ -40,6 +40,24 @@ std::vector<std::int64_t> balanced(const Dataset& dataset, const std::vector<std
   return order;
 }
 
+/// Cases of like length side by side; whole batches in random order, a rest last.
+void bucket_by_steps(const Dataset& dataset, std::int64_t batch, std::mt19937_64& random,
+                     std::vector<std::int64_t>& order) {
+  constexpr std::int64_t kWindow = 32;  // batches
+  const auto total = static_cast<std::int64_t>(order.size());
+  for (std::int64_t begin = 0; begin < total; begin += kWindow * batch) {
+    const auto end = order.begin() + std::min(total, begin + kWindow * batch);
+    std::stable_sort(order.begin() + begin, end, [&](std::int64_t a, std::int64_t b) {
+      return dataset.steps(a) < dataset.steps(b);
+    });
+  }
+  for (std::int64_t i = total / batch; i > 1; --i) {
+    const auto j = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(i));
+    const auto to = order.begin() + (i - 1) * batch, from = order.begin() + j * batch;
+    if (to != from) std::swap_ranges(to, to + batch, from);
+  }
+}
+
 }  // namespace
 
 std::vector<std::int64_t> Sampler::epoch(const Dataset& dataset,
@@ -49,6 +67,7 @@ std::vector<std::int64_t> Sampler::epoch(const Dataset& dataset,
   std::mt19937_64 random(mix(seed, epoch));
   auto order = kind == Kind::kBalanced ? balanced(dataset, pool, random) : pool;
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+  if (bucket > 0) bucket_by_steps(dataset, bucket, random, order);
   return order;
 }
 

@@ -14,6 +14,9 @@ namespace salus::data {
 struct Sampler {
   enum class Kind { kSequential, kShuffle, kBalanced } kind = Kind::kShuffle;
   std::uint64_t seed = 0;
+  /// Batch size for batches of cases of like Dataset::steps(); 0 = batches as drawn. Cases are sorted
+  /// within every 32 batches, and the batches drawn in random order.
+  std::int64_t bucket = 0;
 
   /// Positions of one epoch out of `pool` (kBalanced: drawn with replacement, each class as often).
   std::vector<std::int64_t> epoch(const Dataset& dataset, const std::vector<std::int64_t>& pool,

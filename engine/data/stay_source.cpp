@@ -1,6 +1,9 @@
 #include "engine/data/stay_source.h"
 
-#include <ATen/ops/empty.h>
+#include <ATen/TensorIndexing.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/isnan.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,6 +11,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 
 #include "engine/io/error.h"
 
@@ -33,9 +37,24 @@ io::VitalsOptions read_options(const Config& data, int threads) {
   return options;
 }
 
-/// Where each of the task's labels stands in a table's label names.
-std::vector<std::size_t> label_columns(const Config& data, const Task& task,
-                                       const std::vector<std::string>& names) {
+/// Where each of the task's labels stands among the table's labels of stays or of steps.
+struct LabelColumns {
+  std::vector<std::size_t> of_stay, of_step;  ///< one of them empty, or both: unlabelled
+};
+
+/// Positions of `wanted` in `names`; empty if one is not there.
+std::vector<std::size_t> positions(const std::vector<std::string>& wanted,
+                                   const std::vector<std::string>& names) {
+  std::vector<std::size_t> columns;
+  for (const auto& name : wanted) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) return {};
+    columns.push_back(static_cast<std::size_t>(found - names.begin()));
+  }
+  return columns;
+}
+
+LabelColumns label_columns(const Config& data, const Task& task, const io::VitalsTable& table) {
   std::vector<std::string> wanted = data.has("label")
                                         ? std::vector<std::string>{data.get_string("label")}
                                         : data.get_strings("labels", task.labels);
@@ -43,17 +62,25 @@ std::vector<std::size_t> label_columns(const Config& data, const Task& task,
     throw UsageError(fmt::format("{} names {} columns, but the task has {} labels.",
                                  data.where("labels"), wanted.size(), task.labels.size()));
   }
-  if (names.empty()) return {};  // unlabelled
-  std::vector<std::size_t> columns;
-  for (const auto& name : wanted) {
-    const auto found = std::find(names.begin(), names.end(), name);
-    if (found == names.end()) {
-      throw UsageError(fmt::format("{}: the data have no label \"{}\"; they have {}.",
-                                   data.where("label"), name, fmt::join(names, ", ")));
-    }
-    columns.push_back(static_cast<std::size_t>(found - names.begin()));
+  if (table.label_names.empty() && table.step_label_names.empty()) return {};
+  LabelColumns columns{positions(wanted, table.label_names), {}};
+  if (columns.of_stay.empty()) columns.of_step = positions(wanted, table.step_label_names);
+  if (!columns.of_stay.empty() || !columns.of_step.empty()) return columns;
+  std::vector<std::string> known = table.label_names;
+  known.insert(known.end(), table.step_label_names.begin(), table.step_label_names.end());
+  throw UsageError(fmt::format("{}: the data have no {} \"{}\"; they have {}.",
+                               data.where("label"), wanted.size() == 1 ? "label" : "labels",
+                               fmt::join(wanted, "\", \""), fmt::join(known, ", ")));
+}
+
+/// The largest label of a stay's steps, NaN if none is known.
+float largest_of_steps(const io::VitalsTable& table, std::size_t stay, std::size_t column) {
+  float largest = std::numeric_limits<float>::quiet_NaN();
+  const auto width = table.step_label_names.size();
+  for (auto s = table.step_offsets[stay]; s < table.step_offsets[stay + 1]; ++s) {
+    largest = std::fmax(largest, table.step_labels[static_cast<std::size_t>(s) * width + column]);
   }
-  return columns;
+  return largest;
 }
 
 /// A static column as read, whose values (or side of a limit) divide the cases into groups.
@@ -95,15 +122,17 @@ std::vector<Subgroup> read_subgroups(const Config& data, const io::VitalsTable& 
   return groups;
 }
 
-std::vector<CaseInfo> read_infos(const Config& data, const Task& task,
-                                 const io::VitalsTable& table) {
-  const auto columns = label_columns(data, task, table.label_names);
+std::vector<CaseInfo> read_infos(const Config& data, const io::VitalsTable& table,
+                                 const LabelColumns& columns) {
   const auto groups = read_subgroups(data, table);
   std::vector<CaseInfo> cases(table.ids.size());
   for (std::size_t i = 0; i < cases.size(); ++i) {
     cases[i].id = table.ids[i];
     cases[i].patient = table.patients[i];
-    for (const auto column : columns) {
+    for (const auto column : columns.of_step) {
+      cases[i].target.push_back(largest_of_steps(table, i, column));
+    }
+    for (const auto column : columns.of_stay) {
       cases[i].target.push_back(table.labels[i * table.label_names.size() + column]);
     }
     for (const auto& group : groups) {
@@ -136,11 +165,12 @@ class StayDataset : public Dataset {
  public:
   StayDataset(std::shared_ptr<const io::VitalsTable> table,
               std::shared_ptr<const StayTransform> transform, std::vector<std::int64_t> stays,
-              std::vector<CaseInfo> infos)
+              std::vector<CaseInfo> infos, std::vector<std::size_t> step_columns)
       : table_(std::move(table)),
         transform_(std::move(transform)),
         stays_(std::move(stays)),
-        infos_(std::move(infos)) {}
+        infos_(std::move(infos)),
+        step_columns_(std::move(step_columns)) {}
 
   std::int64_t size() const override { return static_cast<std::int64_t>(stays_.size()); }
   const CaseInfo& info(std::int64_t i) const override { return infos_.at(i); }
@@ -152,19 +182,52 @@ class StayDataset : public Dataset {
     std::vector<std::int64_t> stays;
     for (const auto i : indices) stays.push_back(stays_.at(i));
     Batch batch = transform_->inputs(*table_, stays);
-    const auto labels = infos_.empty() ? 0 : static_cast<std::int64_t>(infos_[0].target.size());
-    if (labels == 0) return batch;
-    batch.target = at::empty({static_cast<std::int64_t>(stays.size()), labels}, at::kFloat);
-    float* out = batch.target.mutable_data_ptr<float>();
-    for (const auto i : indices) out = std::copy_n(infos_[i].target.data(), labels, out);
+    const bool labelled = !infos_.empty() && !infos_[0].target.empty();
+    if (labelled) batch.target = of_steps() ? step_targets(stays) : Dataset::targets(indices);
     return batch;
   }
 
+  at::Tensor targets(at::IntArrayRef indices) const override {
+    if (!of_steps()) return Dataset::targets(indices);
+    std::vector<std::int64_t> stays;
+    for (const auto i : indices) stays.push_back(stays_.at(i));
+    const at::Tensor rows = step_targets(stays).flatten(0, 1);
+    return rows.index({at::isnan(rows).all(1).logical_not()});
+  }
+
+  std::int64_t steps(std::int64_t i) const override {
+    return transform_->length(*table_, stays_.at(i));
+  }
+
  private:
+  bool of_steps() const { return !step_columns_.empty(); }
+
+  /// Labels of every bin, float32 [N, T, L]; NaN where a bin has none.
+  at::Tensor step_targets(const std::vector<std::int64_t>& stays) const {
+    const auto steps = transform_->steps(), labels = static_cast<std::int64_t>(step_columns_.size());
+    const auto count = static_cast<std::int64_t>(stays.size());
+    at::Tensor targets = at::full({count, steps, labels}, std::nan(""), at::kFloat);
+    float* out = targets.mutable_data_ptr<float>();
+    const auto width = static_cast<std::int64_t>(table_->step_label_names.size());
+    for (const auto stay : stays) {
+      for (auto s = table_->step_offsets[stay]; s < table_->step_offsets[stay + 1]; ++s) {
+        const auto bin = transform_->bin(table_->step_time[s]);
+        if (bin < 0 || bin >= steps) continue;
+        for (std::int64_t l = 0; l < labels; ++l) {
+          const auto column = static_cast<std::int64_t>(step_columns_[l]);
+          out[bin * labels + l] = table_->step_labels[s * width + column];
+        }
+      }
+      out += steps * labels;
+    }
+    return targets;
+  }
+
   std::shared_ptr<const io::VitalsTable> table_;
   std::shared_ptr<const StayTransform> transform_;
   std::vector<std::int64_t> stays_;
   std::vector<CaseInfo> infos_;
+  std::vector<std::size_t> step_columns_;
 };
 
 }  // namespace
@@ -194,9 +257,10 @@ io::VitalsTable read_stays(const Config& data, const std::string& source, int th
 
 StaySource::StaySource(const Config& data, const Config& transform, const Task& task, int threads)
     : transform_(std::make_shared<StayTransform>(transform, data.get_string("root", "."))),
-      table_(std::make_shared<io::VitalsTable>(read_stays(data, transform_->source(), threads))),
-      task_(task) {
-  cases_ = read_infos(data, task, *table_);
+      table_(std::make_shared<io::VitalsTable>(read_stays(data, transform_->source(), threads))) {
+  const LabelColumns columns = label_columns(data, task, *table_);
+  step_columns_ = columns.of_step;
+  cases_ = read_infos(data, *table_, columns);
   if (cases_.empty()) throw Error("There are no stays in the data.");
   transform_->variables().map(*table_);
 }
@@ -206,7 +270,8 @@ void StaySource::fit(const std::vector<std::int64_t>& train) { transform_->fit(*
 std::unique_ptr<Dataset> StaySource::open(const std::vector<std::int64_t>& positions) const {
   std::vector<CaseInfo> infos;
   for (const auto position : positions) infos.push_back(cases_.at(position));
-  return std::make_unique<StayDataset>(table_, transform_, positions, std::move(infos));
+  return std::make_unique<StayDataset>(table_, transform_, positions, std::move(infos),
+                                       step_columns_);
 }
 
 void StaySource::describe(ModelSpec& spec) const {
@@ -214,6 +279,7 @@ void StaySource::describe(ModelSpec& spec) const {
   spec.variables = static_cast<std::int64_t>(transform_->variables().variables().size());
   spec.statics = transform_->static_width();
   spec.steps = transform_->steps();
+  spec.per_step = !step_columns_.empty();
 }
 
 }  // namespace salus::data

@@ -17,7 +17,9 @@ namespace salus::data {
 ///   events = "events.csv"            # long: stay_id, time, variable, value (CSV or Parquet)
 ///   statics = "statics.csv"          # long: stay_id, patient_id, ...
 ///   labels_file = "labels.csv"       # long: stay_id, ...
-///   label = "In-hospital_death"      # column, or labels = ["a", "b"]; default: the task's labels
+///   label = "In-hospital_death"      # column, or labels = ["a", "b"]; default: the task's labels.
+///                                    # Columns of labels of steps ("SepsisLabel") make a model that
+///                                    # scores every step; of the labels in one bin the last counts
 ///   subgroups = ["ICUType", "Age:65"]  # static columns as read; "Age:65" makes two, below and from
 ///                                    # 65 on
 ///   duplicates = "accept"            # accept, drop, refuse; and so unsorted (accept), future (drop)
@@ -39,7 +41,7 @@ class StaySource : public Source {
   std::shared_ptr<StayTransform> transform_;
   std::shared_ptr<io::VitalsTable> table_;
   std::vector<CaseInfo> cases_;
-  Task task_;
+  std::vector<std::size_t> step_columns_;  ///< of the table's step labels; none: labels of the stay
 };
 
 /// Reads what a [data] table of vital signs names, in the files of `source`.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "engine/io/error.h"
 
@@ -169,15 +170,31 @@ std::int64_t StayTransform::static_width() const {
   return static_cast<std::int64_t>(static_mean_.size() + flags_.size());
 }
 
+const kernels::VitalsGridPlan& StayTransform::plan() const {
+  if (plan_) return *plan_;
+  throw Error(
+      "The means and standard deviations of the variables are not known: [transform] has "
+      "no statistics.");
+}
+
+std::int64_t StayTransform::length(const io::VitalsTable& table, std::int64_t stay) const {
+  const auto last = [stay](const std::vector<std::int64_t>& offsets,
+                           const std::vector<double>& times) {
+    const bool none = offsets.size() < 2 || offsets[stay] == offsets[stay + 1];
+    return none ? -std::numeric_limits<double>::infinity() : times[offsets[stay + 1] - 1];
+  };
+  const double end =
+      std::max(last(table.offsets, table.time), last(table.step_offsets, table.step_time));
+  return std::clamp<std::int64_t>(bin(end) + 1, 0, steps_);
+}
+
 Batch StayTransform::inputs(const io::VitalsTable& table,
                             const std::vector<std::int64_t>& stays) const {
-  if (!plan_) {
-    throw Error(
-        "The means and standard deviations of the variables are not known: [transform] has "
-        "no statistics.");
-  }
   Batch batch;
-  const auto grid = (*plan_)(events_of(table, stays));
+  at::Tensor lengths = at::empty({static_cast<std::int64_t>(stays.size())}, at::kLong);
+  std::transform(stays.begin(), stays.end(), lengths.mutable_data_ptr<std::int64_t>(),
+                 [&](std::int64_t stay) { return length(table, stay); });
+  const auto grid = plan()(events_of(table, stays), lengths);
   batch.inputs = {
       {"values", grid.values}, {"mask", grid.mask}, {"delta", grid.delta}, {"length", grid.length}};
   const auto count = static_cast<std::int64_t>(stays.size());

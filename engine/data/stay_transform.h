@@ -35,6 +35,11 @@ class StayTransform {
   /// rewritten. A variable or column without any value gets mean 0 and standard deviation 1.
   void fit(const io::VitalsTable& table, const std::vector<std::int64_t>& train);
 
+  /// Bins of a stay: up to its last event or, where the source gives steps, the last of these.
+  std::int64_t length(const io::VitalsTable& table, std::int64_t stay) const;
+  /// The bin of a time, as VitalsGridPlan::bin. \throws Error if the statistics were never learnt.
+  std::int64_t bin(double hours) const { return plan().bin(hours); }
+
   /// Inputs of the stays at `stays`: values, mask, delta float32 [N, T, D], length int64 [N],
   /// static float32 [N, S] (z-scored columns, 0 where missing, then the flags), and their ids.
   /// \throws Error if the statistics were never learnt.
@@ -43,6 +48,7 @@ class StayTransform {
   const VariableTable& variables() const { return variables_; }
   const std::string& source() const { return source_; }
   std::int64_t steps() const { return steps_; }
+  double step() const { return step_; }  ///< hours
   std::int64_t static_width() const;
   /// The table with the variables and everything learnt in it.
   std::string toml() const;
@@ -50,6 +56,7 @@ class StayTransform {
  private:
   void read_statistics(const Config& table);
   void make_plan();
+  const kernels::VitalsGridPlan& plan() const;
 
   VariableTable variables_;
   std::string source_;

@@ -46,6 +46,16 @@ ModelSpec read_model(const Config& table, Modality modality, std::int64_t output
   modality == Modality::kVitals ? read_vitals_input(table, spec) : read_image_input(table, spec);
   spec.outputs = outputs;
   spec.options = table.table("options").get_numbers();
+  for (const Config& member : table.tables("member")) {
+    ModelSpec own;
+    own.name = member.get_string("name");
+    own.options = member.table("options").get_numbers();
+    spec.members.push_back(own);
+  }
+  if (spec.members.empty() == (spec.name == kEnsemble)) {
+    throw Error(fmt::format("{}: an ensemble, and nothing else, has members.",
+                            table.where("member")));
+  }
   return spec;
 }
 

@@ -65,6 +65,15 @@ std::string write_calibration(const Calibration& calibration) {
   return out;
 }
 
+std::string write_options(const std::string& table, const ModelSpec& model) {
+  if (model.options.empty()) return "";
+  std::string out = fmt::format("\n[{}.options]\n", table);
+  for (const auto& [key, value] : model.options) {
+    out += fmt::format("{} = {}\n", text(key), number(value));
+  }
+  return out;
+}
+
 std::string write_model(const ModelSpec& model) {
   std::string out = fmt::format("\n[model]\nname = {}\n", text(model.name));
   if (model.modality == Modality::kVitals) {
@@ -74,9 +83,11 @@ std::string write_model(const ModelSpec& model) {
     out += fmt::format("input = [{}, {}, {}]  # channels, height, width\n", model.channels,
                        model.height, model.width);
   }
-  if (!model.options.empty()) out += "\n[model.options]\n";
-  for (const auto& [key, value] : model.options)
-    out += fmt::format("{} = {}\n", text(key), number(value));
+  out += write_options("model", model);
+  for (const ModelSpec& member : model.members) {
+    out += fmt::format("\n[[model.member]]\nname = {}\n", text(member.name));
+    out += write_options("model.member", member);
+  }
   return out;
 }
 

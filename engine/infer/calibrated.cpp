@@ -17,11 +17,11 @@ at::Tensor calibrated(const Bundle& bundle, const at::Tensor& logits) {
   if (bundle.task.kind == TaskKind::kRegression) return values;
   if (bundle.task.kind == TaskKind::kMulticlass) return softmax_at_temperature(bundle, values);
   values = values.clone();
+  const evaluate::Calibration none{};
   auto row = values.accessor<double, 2>();
   for (std::int64_t i = 0; i < values.size(0); ++i) {
     for (std::int64_t label = 0; label < values.size(1); ++label) {
-      const evaluate::Calibration calibration =
-          bundle.calibration.empty() ? evaluate::Calibration{} : bundle.calibration[label];
+      const auto& calibration = bundle.calibration.empty() ? none : bundle.calibration[label];
       row[i][label] = calibration.apply(row[i][label]);
     }
   }

@@ -17,6 +17,7 @@ using Clock = std::chrono::steady_clock;
 
 /// What there is to score of some cases: images with all their frames, or a batch of inputs.
 struct Group {
+  std::vector<std::int64_t> positions;
   std::vector<io::Image> images;
   std::vector<std::string> ids;
   Batch batch;
@@ -25,14 +26,13 @@ struct Group {
 Group read_group(const data::Dataset& dataset, std::int64_t begin, std::int64_t end,
                  data::ThreadPool& pool) {
   Group group;
-  std::vector<std::int64_t> positions;
   for (std::int64_t i = begin; i < end; ++i) {
-    positions.push_back(i);
+    group.positions.push_back(i);
     group.ids.push_back(dataset.info(i).id);
   }
   const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset);
   if (images == nullptr) {
-    group.batch = dataset.load(positions);
+    group.batch = dataset.load(group.positions);
     return group;
   }
   group.images.resize(end - begin);
@@ -45,32 +45,65 @@ std::vector<Prediction> score(const Session& session, const Group& group) {
                               : session.predict(group.images, group.ids);
 }
 
-/// Columns of the cases: targets, patients, subgroups.
-evaluate::Predictions describe(const Session& session, const data::Dataset& dataset) {
-  evaluate::Predictions out;
-  const auto& task = session.bundle().task;
-  out.task = task.kind;
-  out.labels = task.labels;
-  for (std::int64_t i = 0; i < dataset.size(); ++i) {
-    const auto& info = dataset.info(i);
-    out.ids.push_back(info.id);
-    out.patients.push_back(info.patient.empty() ? fmt::format("#{}", i) : info.patient);
-    if (static_cast<std::int64_t>(info.target.size()) != task.outputs()) {
-      throw Error(fmt::format("{} has {} labels, but the bundle has {}.", info.id,
-                              info.target.size(), task.outputs()));
-    }
-    out.targets.emplace_back(info.target.begin(), info.target.end());
-    for (const auto& [column, value] : info.subgroups) out.subgroups[column].push_back(value);
+/// Adds a row to the columns of what was said and what is known.
+void add_row(const data::CaseInfo& info, std::int64_t position, Prediction prediction,
+             const float* target, ScoredCases& out) {
+  auto& rows = out.predictions;
+  rows.ids.push_back(info.id);
+  if (prediction.hour) rows.hours.push_back(*prediction.hour);
+  rows.patients.push_back(info.patient.empty() ? fmt::format("#{}", position) : info.patient);
+  rows.targets.emplace_back(target, target + rows.labels.size());
+  for (const auto& [column, value] : info.subgroups) rows.subgroups[column].push_back(value);
+  rows.probabilities.push_back(std::move(prediction.probabilities));
+  out.logits.push_back(std::move(prediction.logits));
+}
+
+/// Adds the rows of a group: one a case, or one a step of each.
+void add_group(const Session& session, const data::Dataset& dataset, const Group& group,
+               ScoredCases& out) {
+  auto predictions = score(session, group);
+  const auto labels = session.bundle().task.outputs();
+  for (const auto position : group.positions) {
+    const auto& info = dataset.info(position);
+    if (static_cast<std::int64_t>(info.target.size()) == labels) continue;
+    throw Error(fmt::format("{} has {} labels, but the bundle has {}.", info.id,
+                            info.target.size(), labels));
   }
-  return out;
+  std::size_t row = 0;
+  for (std::size_t i = 0; i < group.positions.size(); ++i) {
+    const auto position = group.positions[i];
+    const auto& info = dataset.info(position);
+    if (!session.bundle().model.per_step) {
+      add_row(info, position, std::move(predictions[row++]), info.target.data(), out);
+      continue;
+    }
+    const float* target = group.batch.target[static_cast<std::int64_t>(i)].const_data_ptr<float>();
+    for (auto t = group.batch.inputs.at("length")[static_cast<std::int64_t>(i)].item<std::int64_t>();
+         t > 0; --t, target += labels) {
+      add_row(info, position, std::move(predictions[row++]), target, out);
+    }
+  }
+}
+
+/// \throws UsageError if one of model and labels is of steps and the other of whole stays.
+void check_steps(const Session& session, const data::Dataset& dataset) {
+  if (dataset.size() == 0 || session.bundle().model.modality == Modality::kImage) return;
+  const auto target = dataset.load({0}).target;
+  const bool per_step = session.bundle().model.per_step;
+  if (!target.defined() || (target.dim() == 3) == per_step) return;
+  throw UsageError(fmt::format(
+      "The bundle '{}' scores {}, but the labels are of {}; name other labels.",
+      session.bundle().name, per_step ? "every step" : "whole stays",
+      per_step ? "whole stays" : "steps"));
 }
 
 }  // namespace
 
-Prediction predict_case(const Session& session, const data::Dataset& dataset, std::int64_t i) {
+std::vector<Prediction> predict_case(const Session& session, const data::Dataset& dataset,
+                                     std::int64_t i) {
   const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset);
-  if (images == nullptr) return session.predict(dataset.load({i})).at(0);
-  return session.predict({images->image(i)}, {dataset.info(i).id}).at(0);
+  if (images == nullptr) return session.predict(dataset.load({i}));
+  return session.predict({images->image(i)}, {dataset.info(i).id});
 }
 
 void score_cases(const Session& session, const data::Dataset& dataset,
@@ -89,7 +122,9 @@ void score_cases(const Session& session, const data::Dataset& dataset,
 ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, int threads,
                           const std::function<void(std::int64_t, std::int64_t)>& progress) {
   ScoredCases out;
-  out.predictions = describe(session, dataset);
+  check_steps(session, dataset);
+  out.predictions.task = session.bundle().task.kind;
+  out.predictions.labels = session.bundle().task.labels;
   data::ThreadPool pool(threads);
   const std::int64_t size = std::max<std::int64_t>(1, session.bundle().micro_batch);
   const auto read_at = [&](std::int64_t begin) {
@@ -101,10 +136,7 @@ ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, 
   for (std::int64_t begin = 0; begin < dataset.size(); begin += size) {
     const auto group = next.get();
     if (begin + size < dataset.size()) next = std::async(std::launch::async, read_at, begin + size);
-    for (auto& scored : score(session, group)) {
-      out.predictions.probabilities.push_back(std::move(scored.probabilities));
-      out.logits.push_back(std::move(scored.logits));
-    }
+    add_group(session, dataset, group, out);
     if (progress) progress(std::min(dataset.size(), begin + size), dataset.size());
   }
   out.seconds = std::chrono::duration<double>(Clock::now() - start).count();

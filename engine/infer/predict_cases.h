@@ -11,7 +11,8 @@
 namespace salus::infer {
 
 /// What a session says of every case of a dataset, the way `salus predict` scores files: of images
-/// all frames that the transform chooses are pooled.
+/// all frames that the transform chooses are pooled. A model with labels a step gives a row for each
+/// step of each case.
 struct ScoredCases {
   evaluate::Predictions predictions;       ///< calibrated probabilities, targets, subgroups
   std::vector<std::vector<float>> logits;  ///< [N][L] before calibration
@@ -29,8 +30,9 @@ void score_cases(const Session& session, const data::Dataset& dataset,
                  const SessionOptions& options,
                  const std::function<void(const Prediction&)>& scored);
 
-/// The same for case i alone.
-Prediction predict_case(const Session& session, const data::Dataset& dataset, std::int64_t i);
+/// The same for case i alone: one prediction, or one a step.
+std::vector<Prediction> predict_case(const Session& session, const data::Dataset& dataset,
+                                     std::int64_t i);
 
 /// For before a training run, so that it does not fail at its end.
 /// \throws Error listing the images (20 at most) that a bundle with `accepts` would refuse, and

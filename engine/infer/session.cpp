@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <mutex>
 #include <optional>
 
@@ -27,6 +29,11 @@ std::shared_ptr<Model> build(const Bundle& bundle, const Registry& registry) {
 std::optional<data::Transform> image_transform(const Bundle& bundle) {
   if (bundle.model.modality != Modality::kImage) return std::nullopt;
   return bundle.transform();
+}
+
+/// Hours of a bin of vital signs.
+double bin_hours(const Bundle& bundle) {
+  return Config::parse(bundle.transform_toml, "the bundle's transform").get_double("step", 1.0);
 }
 
 /// One frame to be scored, of image `image`.
@@ -73,7 +80,9 @@ struct Session::Impl {
   }
 
   Outputs score(const std::vector<io::Image>& images, const std::vector<Frame>& frames) const;
-  void conclude(const at::Tensor& logits, Prediction& prediction) const;
+  Outputs rows(const Outputs& outputs, const Batch& batch, std::vector<Prediction>& named) const;
+  at::Tensor pooled(const at::Tensor& logits) const;
+  void conclude(const at::Tensor& logits, std::vector<Prediction>& predictions) const;
 
   Bundle bundle;
   Registry registry;
@@ -104,17 +113,58 @@ Outputs Session::Impl::score(const std::vector<io::Image>& images,
   return {at::cat(logits), at::cat(features)};
 }
 
-/// From the logits [frames, L] of one image to what is said of it.
-void Session::Impl::conclude(const at::Tensor& logits, Prediction& prediction) const {
-  const at::Tensor pooled = transform && transform->pool_max() ? logits.amax(0) : logits.mean(0);
-  if (!pooled.isfinite().all().item<bool>()) {
-    throw Error("The score is not a number; the pixels or the weights are at fault.");
+/// A row for each case, or for each step within its length; their names are added to `named`.
+Outputs Session::Impl::rows(const Outputs& outputs, const Batch& batch,
+                            std::vector<Prediction>& named) const {
+  const auto add = [&named](const std::string& id, std::optional<double> hour) {
+    Prediction& prediction = named.emplace_back();
+    prediction.id = id;
+    prediction.hour = hour;
+  };
+  if (!bundle.model.per_step) {
+    for (const std::string& id : batch.ids) add(id, std::nullopt);
+    return outputs;
   }
-  prediction.logits = row_of(pooled);
-  const at::Tensor probabilities = calibrated(bundle, pooled.unsqueeze(0)).contiguous();
-  const double* first = probabilities.const_data_ptr<double>();
-  prediction.probabilities.assign(first, first + probabilities.numel());
-  prediction.decisions = decide(bundle, prediction.probabilities);
+  const at::Tensor length = batch.inputs.at("length");
+  const double hours = bin_hours(bundle);
+  for (std::size_t i = 0; i < batch.ids.size(); ++i) {
+    const auto steps = length[static_cast<std::int64_t>(i)].item<std::int64_t>();
+    for (std::int64_t t = 0; t < steps; ++t) add(batch.ids[i], static_cast<double>(t) * hours);
+  }
+  const auto within =
+      at::arange(outputs.logits.size(1)).unsqueeze(0).lt(length.unsqueeze(1));  // [N, T]
+  return {outputs.logits.index({within}), outputs.features.index({within})};
+}
+
+/// Logits [frames, L] of one image -> [L].
+at::Tensor Session::Impl::pooled(const at::Tensor& logits) const {
+  return transform->pool_max() ? logits.amax(0) : logits.mean(0);
+}
+
+/// From logits, a row [L] a prediction, to what is said.
+void Session::Impl::conclude(const at::Tensor& logits,
+                             std::vector<Prediction>& predictions) const {
+  const at::Tensor rows = logits.contiguous();
+  const auto labels = rows.size(1);
+  const float* logit = rows.const_data_ptr<float>();
+  for (Prediction& prediction : predictions) {
+    prediction.logits.assign(logit, logit + labels);
+    logit += labels;
+    if (std::all_of(prediction.logits.begin(), prediction.logits.end(),
+                    [](float value) { return std::isfinite(value); })) {
+      continue;
+    }
+    throw Error(
+        fmt::format("{}The score is not a number; the input or the weights are at fault.",
+                    predictions.size() > 1 ? prediction.id + ": " : ""));
+  }
+  const at::Tensor probabilities = calibrated(bundle, rows).contiguous();
+  const double* probability = probabilities.const_data_ptr<double>();
+  for (Prediction& prediction : predictions) {
+    prediction.probabilities.assign(probability, probability + labels);
+    prediction.decisions = decide(bundle, prediction.probabilities);
+    probability += labels;
+  }
 }
 
 Session Session::load(const std::string& bundle_path, const Registry& registry,
@@ -143,15 +193,17 @@ std::vector<Prediction> Session::predict(const std::vector<io::Image>& images,
   });
   if (frames.empty()) return predictions;
   const Outputs outputs = impl_->score(images, frames);
+  std::vector<at::Tensor> logits;
   std::int64_t begin = 0;
-  for_each_named(ids, [&](std::size_t i) {
-    const auto count = static_cast<std::int64_t>(predictions[i].frames.size());
-    impl_->conclude(outputs.logits.narrow(0, begin, count), predictions[i]);
+  for (Prediction& prediction : predictions) {
+    const auto count = static_cast<std::int64_t>(prediction.frames.size());
+    logits.push_back(impl_->pooled(outputs.logits.narrow(0, begin, count)));
     if (options.embeddings) {
-      predictions[i].embedding = row_of(outputs.features.narrow(0, begin, count).mean(0));
+      prediction.embedding = row_of(outputs.features.narrow(0, begin, count).mean(0));
     }
     begin += count;
-  });
+  }
+  impl_->conclude(at::stack(logits), predictions);
   const std::chrono::duration<double, std::milli> elapsed = Clock::now() - start;
   for (Prediction& prediction : predictions) prediction.milliseconds = elapsed.count();
   return predictions;
@@ -160,13 +212,13 @@ std::vector<Prediction> Session::predict(const std::vector<io::Image>& images,
 std::vector<Prediction> Session::predict(const Batch& batch, const SessionOptions& options) const {
   const auto start = Clock::now();
   const Outputs outputs = impl_->predictor.run(batch);
-  std::vector<Prediction> predictions(batch.ids.size());
-  for_each_named(batch.ids, [&](std::size_t i) {
-    const auto row = static_cast<std::int64_t>(i);
-    predictions[i].id = batch.ids[i];
-    impl_->conclude(outputs.logits.narrow(0, row, 1), predictions[i]);
-    if (options.embeddings) predictions[i].embedding = row_of(outputs.features[row]);
-  });
+  std::vector<Prediction> predictions;
+  const Outputs rows = impl_->rows(outputs, batch, predictions);
+  if (predictions.empty()) return predictions;
+  impl_->conclude(rows.logits, predictions);
+  for (std::size_t i = 0; options.embeddings && i < predictions.size(); ++i) {
+    predictions[i].embedding = row_of(rows.features[static_cast<std::int64_t>(i)]);
+  }
   const std::chrono::duration<double, std::milli> elapsed = Clock::now() - start;
   for (Prediction& prediction : predictions) prediction.milliseconds = elapsed.count();
   return predictions;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace salus::infer {
 /// What is said of one input.
 struct Prediction {
   std::string id;
+  std::optional<double> hour;  ///< of a model with labels a step: begin of the step, since the stay's
   std::vector<std::int64_t> frames;   ///< frames that were scored
   std::vector<std::string> files;     ///< of a series: the file of each scored slice
   std::vector<double> probabilities;  ///< calibrated, one per label (regression: values)
@@ -51,7 +53,8 @@ class Session {
                                   const std::vector<std::string>& ids,
                                   const SessionOptions& options = {}) const;
 
-  /// Scores inputs that are ready for the model, one prediction per case.
+  /// Scores inputs that are ready for the model, one prediction per case or, for a model with labels a
+  /// step, per step within the case's length: cases in order, steps ascending.
   /// \throws Error naming the id of a case whose score is not a number.
   std::vector<Prediction> predict(const Batch& batch, const SessionOptions& options = {}) const;
 

@@ -71,6 +71,14 @@ Loss Loss::for_validation() const {
 }
 
 at::Tensor Loss::operator()(const at::Tensor& logits, const at::Tensor& target) const {
+  if (logits.dim() == 2) return of_rows(logits, target);
+  const at::Tensor steps = target.narrow(1, 0, logits.size(1));
+  Loss masked = *this;
+  masked.masked_ = true;  // shorter cases have no labels at the end
+  return masked.of_rows(logits.flatten(0, 1), steps.flatten(0, 1));
+}
+
+at::Tensor Loss::of_rows(const at::Tensor& logits, const at::Tensor& target) const {
   const auto values = logits.to(at::kFloat);
   switch (task_.kind) {
     case TaskKind::kBinary:

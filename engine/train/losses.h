@@ -24,8 +24,9 @@ class Loss {
   Loss(const Task& task, const LossConfig& config, const at::Tensor& train_targets,
        const at::Device& device);
 
-  /// \param logits  [N, L], any floating type; computed in float32.
-  /// \param target  float32 [N, L] on the same device; soft targets (mixup) are allowed.
+  /// \param logits  [N, L], any floating type; computed in float32. Of labels a step [N, T, L], every
+  ///                step a row; T may be less than the target's where no case is longer.
+  /// \param target  float32 [N, L] or [N, T, L] on the same device; soft targets (mixup) are allowed.
   /// \returns scalar float32.
   at::Tensor operator()(const at::Tensor& logits, const at::Tensor& target) const;
 
@@ -36,6 +37,7 @@ class Loss {
   const at::Tensor& class_weights() const { return weights_; }
 
  private:
+  at::Tensor of_rows(const at::Tensor& logits, const at::Tensor& target) const;
   at::Tensor binary(const at::Tensor& logits, const at::Tensor& target) const;
   at::Tensor multiclass(const at::Tensor& logits, const at::Tensor& target) const;
   at::Tensor regression(const at::Tensor& values, const at::Tensor& target) const;

@@ -102,19 +102,30 @@ std::string metric_section(const evaluate::Evaluation& validation) {
 
 }  // namespace
 
+std::string training_section(const infer::Bundle& bundle, const std::vector<MemberPlan>& members,
+                             const std::vector<FitResult>& fits) {
+  std::string text = fmt::format("## Training\n\nArchitecture {} on {}.\n\n", bundle.model.name,
+                                 input_text(bundle.model));
+  if (fits.size() > 1) {
+    text += "The score is the mean of the members' logits, each calibrated on the validation part.\n\n";
+  }
+  for (std::size_t m = 0; m < fits.size(); ++m) {
+    const FitResult& fit = fits[m];
+    text += fmt::format("- {}, seed {}: {} steps; the weights are those of epoch {} of {} "
+                        "(validation {}: {:.4f}).\n",
+                        members[m].model.name, members[m].train.seed, fit.steps, fit.best_epoch + 1,
+                        fit.history.size(), members[m].train.monitor, fit.best_metric);
+  }
+  return text + "\nThe configuration lies beside the bundle as config.toml.\n\n";
+}
+
 std::string model_card(const infer::Bundle& bundle, const PublishConfig& config, const Parts& parts,
-                       const FitResult& fit, const std::string& monitor,
-                       const evaluate::Evaluation& validation) {
+                       const std::string& training, const evaluate::Evaluation& validation) {
   std::string text = fmt::format("# {}\n\nA {} model for: {}.\n\n", bundle.name,
                                  to_string(bundle.task.kind), fmt::join(bundle.task.labels, ", "));
   text += use_section(bundle, config);
   text += data_section(bundle, config, parts);
-  text += fmt::format(
-      "## Training\n\nArchitecture {} on {}; {} steps. The weights are those of epoch {} of {} "
-      "(validation {}: {:.4f}). The configuration lies beside the bundle as config.toml.\n\n",
-      bundle.model.name, input_text(bundle.model), fit.steps, fit.best_epoch + 1,
-      fit.history.size(), monitor, fit.best_metric);
-  text += metric_section(validation);
+  text += training + metric_section(validation);
   for (const auto& note : validation.notes) text += note + "\n";
   return text;
 }

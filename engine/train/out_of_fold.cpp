@@ -17,6 +17,8 @@ namespace {
 const std::vector<std::string> kColumns = {"id",     "fold",  "patient",    "label",
                                            "target", "logit", "probability"};
 
+const std::string kHour = "hour";
+
 /// A cell as RFC 4180 wants it.
 std::string cell(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
@@ -41,6 +43,7 @@ double number(const std::string& text, const std::string& path, std::size_t row)
 struct Layout {
   std::map<std::string, int> column;
   std::vector<std::string> subgroups;
+  bool has_hours = false;
 
   Layout(const io::TextTable& table, const std::string& path) {
     for (const auto& name : kColumns) {
@@ -50,6 +53,8 @@ struct Layout {
             fmt::format("{} has no column \"{}\": it is not a fold's predictions.", path, name));
       }
     }
+    has_hours = table.column(kHour) >= 0;
+    if (has_hours) column[kHour] = table.column(kHour);
     for (const auto& name : table.columns) {
       if (!column.contains(name)) subgroups.push_back(name);
     }
@@ -71,11 +76,13 @@ void add_fold(const std::string& path, const Task& task, evaluate::Predictions& 
     throw Error(fmt::format("{} is of fold {}, which was given before.", path, at(0, "fold")));
   }
   for (std::size_t row = 0; row < table.rows.size(); row += task.labels.size()) {
-    if (!ids.insert(at(row, "id")).second) {
+    const std::string hour = layout.has_hours ? at(row, kHour) : "";
+    if (!ids.insert(at(row, "id") + "\n" + hour).second) {
       throw Error(
           fmt::format("{}, line {}: this case was scored in another fold too.", path, row + 2));
     }
     out.ids.push_back(at(row, "id"));
+    if (layout.has_hours) out.hours.push_back(number(hour, path, row));
     out.patients.push_back(at(row, "fold") + "-" + at(row, "patient"));
     for (const auto& name : layout.subgroups) {
       out.subgroups[name].push_back(table.rows[row][table.column(name)]);
@@ -99,7 +106,8 @@ void add_fold(const std::string& path, const Task& task, evaluate::Predictions& 
 void write_fold_predictions(const std::string& path, std::int64_t fold,
                             const infer::ScoredCases& scored) {
   const auto& predictions = scored.predictions;
-  std::string text = fmt::format("{}", fmt::join(kColumns, ","));
+  const bool has_hours = !predictions.hours.empty();
+  std::string text = fmt::format("{}{}", fmt::join(kColumns, ","), has_hours ? "," + kHour : "");
   for (const auto& [name, values] : predictions.subgroups) text += "," + cell(name);
   text += "\n";
   const auto patients =
@@ -111,6 +119,7 @@ void write_fold_predictions(const std::string& path, std::int64_t fold,
                           patients[i], cell(predictions.labels[label]),
                           std::isnan(target) ? "" : fmt::format("{:g}", target),
                           scored.logits[i][label], predictions.probabilities[i][label]);
+      if (has_hours) text += fmt::format(",{}", predictions.hours[i]);
       for (const auto& [name, values] : predictions.subgroups) text += "," + cell(values[i]);
       text += "\n";
     }

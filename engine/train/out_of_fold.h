@@ -10,8 +10,8 @@
 namespace salus::train {
 
 /// Writes the scores of a held-out fold as CSV: id, fold, patient (its number within the fold,
-/// never an identity), label, target (empty = not known), logit, probability, then the subgroup
-/// columns. One row per case and label. Probabilities are calibrated by that fold's own validation
+/// never an identity), label, target (empty = not known), logit, probability, hour (labels a step
+/// only), then the subgroup columns. One row per case (or step of it) and label. Probabilities are calibrated by that fold's own validation
 /// part.
 void write_fold_predictions(const std::string& path, std::int64_t fold,
                             const infer::ScoredCases& scored);

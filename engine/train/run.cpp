@@ -12,6 +12,7 @@
 #include "engine/io/error.h"
 #include "engine/io/files.h"
 #include "engine/train/environment.h"
+#include "engine/train/members.h"
 #include "engine/train/memory.h"
 #include "engine/train/model_card.h"
 #include "engine/train/out_of_fold.h"
@@ -30,8 +31,8 @@ using Say = std::function<void(const std::string&)>;
 /// What the configuration says, read before anything is done.
 struct Plan {
   Task task;
-  ModelSpec model;  ///< without the sizes of its input, which the data know
-  TrainConfig train;
+  ModelSpec sizes;  ///< of the input, which the data know, and of the output
+  std::vector<MemberPlan> members;
   PublishConfig publish;
 };
 
@@ -61,11 +62,8 @@ Task read_task(const Config& table) {
 Plan read_plan(Config& config, const RunOptions& options) {
   Plan plan;
   plan.task = read_task(config.table("task"));
-  const Config model = config.table("model");
-  plan.model.name = model.get_string("name");
-  plan.model.outputs = plan.task.outputs();
-  plan.model.options = model.get_numbers();
-  plan.train = read_train_config(config, plan.task, options.device);
+  plan.sizes.outputs = plan.task.outputs();
+  plan.members = read_members(config, plan.task, options.device);
   const auto stem = fs::path(options.config_path).stem().string();
   plan.publish = read_publish_config(config, plan.task, stem.empty() ? "model" : stem);
   return plan;
@@ -73,14 +71,16 @@ Plan read_plan(Config& config, const RunOptions& options) {
 
 /// Augmentation works on normalised images, so it must know mean and standard deviation.
 void fit_augmentation(Plan& plan, const Config& config, const Config& transform) {
-  if (!plan.train.augments) return;
-  if (plan.model.modality != Modality::kImage) {
-    throw UsageError(fmt::format("{} is for images, and the data are {}.", config.where("augment"),
-                                 to_string(plan.model.modality)));
+  for (MemberPlan& member : plan.members) {
+    if (!member.train.augments) continue;
+    if (plan.sizes.modality != Modality::kImage) {
+      throw UsageError(fmt::format("{} is for images, and the data are {}.",
+                                   config.where("augment"), to_string(plan.sizes.modality)));
+    }
+    const data::Transform image(transform);
+    member.train.augment.mean = image.mean();
+    member.train.augment.stddev = image.stddev();
   }
-  const data::Transform image(transform);
-  plan.train.augment.mean = image.mean();
-  plan.train.augment.stddev = image.stddev();
 }
 
 /// The first line in which two texts differ, for a message.
@@ -126,37 +126,71 @@ void open_folder(const std::string& out_dir, const std::string& config_toml,
   }
 }
 
-/// With the same seed, the same weights before the first step.
-std::shared_ptr<Model> make_model(const Plan& plan, const Registry& registry, const Say& say) {
-  torch::manual_seed(plan.train.seed);
-  auto model = registry.make(plan.model);
-  if (!plan.train.init_weights.empty()) {
-    const infer::LoadOptions adapt{infer::FirstLayer::kSum, /*new_head=*/true};
-    say(fmt::format("Initial weights from {}.", plan.train.init_weights));
-    for (const auto& note : infer::load_weights(*model, plan.train.init_weights, adapt)) say(note);
-  }
-  return model;
-}
-
 Subset whole(const data::Dataset& dataset) {
   Subset subset{&dataset, {}};
   for (std::int64_t i = 0; i < dataset.size(); ++i) subset.positions.push_back(i);
   return subset;
 }
 
+/// With the same seed, the same weights before the first step.
+std::shared_ptr<Model> make_model(const Plan& plan, const MemberPlan& member,
+                                  const Registry& registry, const Say& say) {
+  torch::manual_seed(member.train.seed);
+  auto model = registry.make(sized_like(plan.sizes, member.model));
+  if (!member.train.init_weights.empty()) {
+    const infer::LoadOptions adapt{infer::FirstLayer::kSum, /*new_head=*/true};
+    say(fmt::format("Initial weights from {}.", member.train.init_weights));
+    for (const auto& note : infer::load_weights(*model, member.train.init_weights, adapt)) {
+      say(note);
+    }
+  }
+  return model;
+}
+
+/// Trains the networks one after the other, each of several in a folder of its own. Ends early when
+/// one was stopped; the last result then is not finished.
+std::vector<FitResult> fit_members(const Plan& plan, const Parts& parts, const Registry& registry,
+                                   const RunOptions& options, const std::string& out_dir,
+                                   const Say& say) {
+  const Subset train = whole(*parts.train), valid = whole(*parts.valid);
+  std::vector<FitResult> fits;
+  for (std::size_t m = 0; m < plan.members.size(); ++m) {
+    const MemberPlan& member = plan.members[m];
+    std::string folder = out_dir;
+    if (plan.members.size() > 1) {
+      folder += fmt::format("/members/{}", m);
+      fs::create_directories(folder);
+      say(fmt::format("Member {} of {}: {}, seed {}.", m + 1, plan.members.size(),
+                      member.model.name, member.train.seed));
+    }
+    Trainer trainer(make_model(plan, member, registry, say), plan.task, member.train,
+                    {folder, options.device, options.resume, options.fast_dev_run, options.stop,
+                     say});
+    fits.push_back(trainer.fit(train, valid));
+    if (!fits.back().finished) break;
+  }
+  return fits;
+}
+
 /// The bundle and what is said of it, from the best weights.
-std::string publish(const Plan& plan, const Parts& parts, const FitResult& fit,
+std::string publish(const Plan& plan, const Parts& parts, const std::vector<FitResult>& fits,
                     const Registry& registry, const RunOptions& options, const std::string& out_dir,
                     const Say& say) {
   infer::Bundle bundle;
   bundle.task = plan.task;
-  bundle.model = plan.model;
+  bundle.model = sized_like(plan.sizes, plan.members[0].model);
   bundle.transform_toml = parts.source->transform_toml();
-  bundle.weights = fit.best_weights;
+  bundle.weights = fits[0].best_weights;
+  bundle.micro_batch = plan.publish.micro_batch;
+  if (fits.size() > 1) {
+    make_ensemble(bundle, plan.members, fits, registry, *parts.valid, options.device,
+                  options.threads, say);
+  }
   const auto completed = complete_bundle(bundle, plan.publish, registry, *parts.valid,
                                          options.device, options.threads, say);
   bundle.model_card =
-      model_card(bundle, plan.publish, parts, fit, plan.train.monitor, completed.evaluation);
+      model_card(bundle, plan.publish, parts, training_section(bundle, plan.members, fits),
+                 completed.evaluation);
   const auto path = out_dir + "/bundle";
   infer::save_bundle(bundle, path);
   if (parts.test && parts.fold >= 0) {
@@ -187,18 +221,20 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   const Config data = config.table("data");
   const Config transform = config.table("transform");
   auto parts = read_parts(data::open_source(data, transform, plan.task, options.threads), data);
-  parts.source->describe(plan.model);
+  parts.source->describe(plan.sizes);
   fit_augmentation(plan, config, transform);
   data.has("cache");  // read by cache_parts(), after unknown keys are looked for
   config.reject_unknown();
 
   RunResult result;
-  result.monitor = plan.train.monitor;
+  result.monitor = plan.members[0].train.monitor;
   const auto stem = fs::path(options.config_path).stem().string();
   result.out_dir =
       options.out_dir.empty() ? "runs/" + (stem.empty() ? "model" : stem) : options.out_dir;
   const auto config_toml = config.to_toml();
-  auto model = make_model(plan, registry, say);  // refuses a wrong name before a folder is made
+  for (const MemberPlan& member : plan.members) {  // a wrong name is refused before a folder is made
+    registry.make(sized_like(plan.sizes, member.model));
+  }
   open_folder(result.out_dir, config_toml, options);
   infer::refuse_unaccepted(plan.publish.accepts, *parts.valid, options.threads);
   if (parts.test && parts.fold >= 0) {
@@ -211,17 +247,14 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
                  describe_environment(options.config_path, options.device, data_hash(parts),
                                       options.fast_dev_run));
 
-  TrainerOptions trainer_options{result.out_dir,       options.device, options.resume,
-                                 options.fast_dev_run, options.stop,   say};
-  Trainer trainer(std::move(model), plan.task, plan.train, trainer_options);
-  const FitResult fit = trainer.fit(whole(*parts.train), whole(*parts.valid));
-  result.finished = fit.finished;
-  result.signal = fit.signal;
-  result.best_epoch = fit.best_epoch;
-  result.best_metric = fit.best_metric;
-  result.weights_hash = weights_hash(fit.best_weights);
-  if (!fit.finished) return result;
-  result.bundle = publish(plan, parts, fit, registry, options, result.out_dir, say);
+  const auto fits = fit_members(plan, parts, registry, options, result.out_dir, say);
+  result.finished = fits.back().finished;
+  result.signal = fits.back().signal;
+  result.best_epoch = fits[0].best_epoch;
+  result.best_metric = fits[0].best_metric;
+  result.weights_hash = weights_hash(fits[0].best_weights);
+  if (!result.finished) return result;
+  result.bundle = publish(plan, parts, fits, registry, options, result.out_dir, say);
   return result;
 }
 

@@ -40,6 +40,7 @@ struct RunResult {
 ///   [transform] see data::Transform and, for modality = "vitals", data::StayTransform
 ///   [model]     name = "resnet18"; init options of the architecture
 ///   [train], [augment]  see TrainConfig
+///   [[member]]  of an ensemble, see read_members()
 ///   [evaluate]  calibration = "temperature" (platt, isotonic, none);
 ///               operating_points = ["youden"]; the first is the default
 ///   [accept]    modalities, views, samples, bits = [min, max], unit, refuse

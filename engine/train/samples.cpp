@@ -60,6 +60,7 @@ class EpochView : public data::Dataset {
   }
   std::int64_t size() const override { return static_cast<std::int64_t>(order_.size()); }
   const data::CaseInfo& info(std::int64_t i) const override { return base_.info(order_.at(i)); }
+  std::int64_t steps(std::int64_t i) const override { return base_.steps(order_.at(i)); }
   std::uint64_t content_hash(std::int64_t i) const override {
     return base_.content_hash(order_.at(i));
   }
@@ -157,8 +158,9 @@ struct Samples::DeviceCache {
         whole.slice(0, begin, end).copy_(tensor);
       }
       if (!target.defined()) {
-        target =
-            at::empty({subset.size(), batch.target.size(1)}, batch.target.options().device(device));
+        auto shape = batch.target.sizes().vec();
+        shape[0] = subset.size();
+        target = at::empty(shape, batch.target.options().device(device));
       }
       target.slice(0, begin, end).copy_(batch.target);
     }

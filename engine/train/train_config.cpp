@@ -216,6 +216,7 @@ TrainConfig read_train_config(Config& root, const Task& task, const std::string&
   config.drop_last = train.get_bool("drop_last", false);
   const bool balanced =
       train.get_choice("sampler", {"shuffle", "balanced"}, "shuffle") == "balanced";
+  config.bucket = train.get_bool("bucket", false);
   config.sampler = balanced ? data::Sampler::Kind::kBalanced : data::Sampler::Kind::kShuffle;
   config.monitor =
       train.get_string("monitor", task.kind == TaskKind::kRegression ? "loss" : "auroc");

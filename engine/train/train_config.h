@@ -63,6 +63,7 @@ enum class Precision { kFloat32, kBFloat16, kFloat16 };
 ///   clip_norm = 0.0          # 0 = off
 ///   drop_last = false
 ///   sampler = "shuffle"      # shuffle, balanced
+///   bucket = false           # batches of stays of like length, which are faster
 ///   monitor = "auroc"        # metric on validation that picks the best epoch
 ///   keep = "best"            # best by the monitor, or last: the end of the schedule, whatever
 ///                            # validation says (right where validation is small or saturated)
@@ -88,6 +89,7 @@ struct TrainConfig {
   double clip_norm = 0;
   bool drop_last = false;
   data::Sampler::Kind sampler = data::Sampler::Kind::kShuffle;
+  bool bucket = false;
   std::string monitor;
   bool keep_last = false;  ///< the last epoch's weights count as the best
   std::string init_weights;

@@ -43,10 +43,6 @@ void keep_few(Subset& subset, std::int64_t count) {
   subset.positions = std::move(few);
 }
 
-at::Tensor targets_of(const Subset& subset) {
-  return data::targets(*subset.dataset).index_select(0, at::tensor(subset.positions, at::kLong));
-}
-
 void check_monitor(const TrainConfig& config, const Task& task) {
   const auto names = validation_metric_names(task);
   if (std::find(names.begin(), names.end(), config.monitor) != names.end()) return;
@@ -85,7 +81,7 @@ void Trainer::Impl::begin(Subset train_part, Subset valid_part) {
   const auto steps = (batches + config.accumulate - 1) / config.accumulate;
   schedule.emplace(config.schedule, steps, config.epochs);
   prepare_model(*model, device, config.channels_last);
-  step.emplace(*model, Loss(task, config.loss, targets_of(train_part), device), config, device);
+  step.emplace(*model, Loss(task, config.loss, train_part.dataset->targets(train_part.positions), device), config, device);
   watch.emplace(device);
   train.emplace(std::move(train_part), device, config.channels_last);
   valid.emplace(std::move(valid_part), device, config.channels_last);
@@ -125,7 +121,7 @@ bool Trainer::Impl::stop_requested() const {
 bool Trainer::Impl::run_epoch() {
   const auto start = Clock::now();
   const double before = state.epoch_seconds;
-  data::Sampler sampler{config.sampler, config.seed};
+  const data::Sampler sampler{config.sampler, config.seed, config.bucket ? config.batch_size : 0};
   const Subset& subset = train->subset();
   auto order = sampler.epoch(*subset.dataset, subset.positions, state.epoch);
   order.resize(std::min<std::size_t>(order.size(), batches * config.batch_size));
@@ -186,7 +182,7 @@ void Trainer::Impl::announce(const EpochRow& row, bool best) const {
     line += fmt::format("  {} {:.4f}", config.monitor,
                         find_metric(row.values, "valid_" + config.monitor));
   }
-  options.say(fmt::format("{}  {:.0f} images/s{}", line,
+  options.say(fmt::format("{}  {:.0f} cases/s{}", line,
                           find_metric(row.values, "cases_per_second"), best ? "  best" : ""));
 }
 

@@ -93,6 +93,19 @@ Metrics regression(const at::Tensor& values, const at::Tensor& targets) {
           {"r2", 1 - (at::nansum(squared) / at::nansum(center.square())).item<double>()}};
 }
 
+/// Adds the rows of a batch; of labels a step a row for each step that has one.
+void add_rows(const at::Tensor& logits, const at::Tensor& target, std::vector<at::Tensor>& all_logits,
+              std::vector<at::Tensor>& all_targets) {
+  if (logits.dim() == 2) {
+    all_logits.push_back(logits);
+    all_targets.push_back(target);
+    return;
+  }
+  const auto labelled = at::isnan(target).all(2).logical_not();
+  all_logits.push_back(logits.index({labelled}));
+  all_targets.push_back(target.index({labelled}));
+}
+
 /// Keeps a model's mode while it lives.
 class EvalScope {
  public:
@@ -116,8 +129,7 @@ Scores score(Model& model, const Samples& samples, std::int64_t batch_size,
   const auto stream = samples.stream(samples.subset().positions, 0, batch_size, nullptr);
   for (SampleBatch item; stream->next(item);) {
     const AutocastScope autocast(device, precision);
-    logits.push_back(model.forward(item.batch).to(at::kFloat));
-    targets.push_back(item.batch.target);
+    add_rows(model.forward(item.batch).to(at::kFloat), item.batch.target, logits, targets);
   }
   return {at::cat(logits).cpu(), at::cat(targets).cpu()};
 }

@@ -13,10 +13,11 @@
 
 namespace salus::train {
 
-/// Scores of a subset, in the order of its positions; float32 on the CPU.
+/// Scores of a subset, in the order of its positions; float32 on the CPU. With labels a step, a row for
+/// each labelled step.
 struct Scores {
-  at::Tensor logits;   ///< [N, L]
-  at::Tensor targets;  ///< [N, L]
+  at::Tensor logits;   ///< [rows, L]
+  at::Tensor targets;  ///< [rows, L]
 };
 
 /// Scores a subset in evaluation mode, without gradients; the model's mode is restored.

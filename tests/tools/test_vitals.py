@@ -110,6 +110,93 @@ def test_the_other_models_train_too(salus, stay_config, tmp_path, model):
     assert result.status == DONE, result.everything()
 
 
+STEPS = DATA / "vitals" / "physionet2019"
+
+STEP_CONFIG = """
+[task]
+kind = "binary"
+labels = ["SepsisLabel"]
+[data]
+stays = ["."]
+[data.split]
+valid = 0.4
+test = 0.0
+[transform]
+modality = "vitals"
+source = "physionet2019"
+steps = 336
+variables = "variables.toml"
+[model]
+name = "gru"
+hidden = 8
+[train]
+epochs = 2
+batch_size = 4
+bucket = true
+precision = "fp32"
+[bundle]
+micro_batch = 4
+"""
+
+
+@pytest.fixture(scope="module")
+def step_bundle(tmp_path_factory):
+    from conftest import run_salus
+
+    folder = tmp_path_factory.mktemp("steps")
+    (folder / "steps.toml").write_text(STEP_CONFIG)
+    (folder / "variables.toml").write_text('[[variable]]\nname = "HR"\n[[variable]]\nname = "Resp"\n')
+    result = run_salus("train", folder / "steps.toml", "--out", folder / "run", f"data.root={STEPS}",
+                       f"transform.variables={folder / 'variables.toml'}")
+    assert result.status == DONE, result.everything()
+    return folder / "run" / "bundle"
+
+
+def hours_of_files():
+    return {path.stem: len(path.read_text().splitlines()) - 1 for path in STEPS.glob("*.psv")}
+
+
+def test_labels_of_steps_give_a_score_for_every_hour(salus, step_bundle):
+    result = salus("predict", step_bundle, STEPS)
+    assert result.status == DONE, result.everything()
+    hours = {}
+    for line in result.lines:
+        hours.setdefault(line["id"], []).append(line["hour"])
+        assert 0 <= line["probabilities"]["SepsisLabel"] <= 1
+    assert {stay: len(rows) for stay, rows in hours.items()} == hours_of_files()
+    assert all(rows == sorted(rows) and rows[0] == 0 for rows in hours.values())
+
+
+def test_a_score_of_an_hour_does_not_know_the_hours_after_it(salus, step_bundle, tmp_path):
+    whole = salus("predict", step_bundle, STEPS)
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    for path in STEPS.glob("*.psv"):
+        lines = path.read_text().splitlines()
+        (cut / path.name).write_text("\n".join(lines[:9]) + "\n")
+    early = salus("predict", step_bundle, cut)
+    scores = {(line["id"], line["hour"]): line["probabilities"] for line in whole.lines}
+    assert len(early.lines) > 50
+    for line in early.lines:
+        assert scores[line["id"], line["hour"]] == line["probabilities"]
+
+
+def test_steps_are_evaluated_as_rows_of_their_patients(salus, step_bundle, tmp_path):
+    result = salus("evaluate", step_bundle, STEPS, "--replicates", 20, "--out", tmp_path / "evaluation",
+                   "--json")
+    assert result.status == DONE, result.everything()
+    assert result.json["n"] == sum(hours_of_files().values())
+    assert result.json["patients"] == len(hours_of_files())
+    rows = (tmp_path / "evaluation" / "predictions.csv").read_text().splitlines()
+    assert rows[0].startswith("id,hour,SepsisLabel")
+    assert len(rows) - 1 == result.json["n"]
+
+
+def test_labels_of_stays_do_not_fit_a_model_of_steps(salus, stay_bundle, tmp_path):
+    result = salus("evaluate", stay_bundle, STEPS, "--out", tmp_path / "evaluation")
+    assert result.status != DONE
+
+
 def test_an_image_model_is_refused(salus, stay_config, tmp_path):
     config = stay_config("resnet18")
     result = salus("train", config, "--out", tmp_path / "run", f"data.root={STAYS}", "model.hidden=8",

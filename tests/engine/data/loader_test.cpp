@@ -35,6 +35,31 @@ TEST(SamplerTest, ShuffleIsAPermutationThatDependsOnSeedAndEpoch) {
   EXPECT_EQ(first, range(50));
 }
 
+/// Case i has i % 10 + 1 steps.
+class LongAndShort : public test::MemoryDataset {
+ public:
+  std::int64_t steps(std::int64_t i) const override { return i % 10 + 1; }
+};
+
+TEST(SamplerTest, BucketsAreBatchesOfLikeLengthInRandomOrder) {
+  LongAndShort dataset;
+  for (int i = 0; i < 205; ++i) dataset.add("", {0.0F});
+  const Sampler sampler{Sampler::Kind::kShuffle, 5, 20};
+  const auto order = sampler.epoch(dataset, range(205), 0);
+  std::vector<std::int64_t> first_steps;
+  for (int batch = 0; batch < 10; ++batch) {
+    std::set<std::int64_t> steps;
+    for (int i = 0; i < 20; ++i) steps.insert(dataset.steps(order[batch * 20 + i]));
+    EXPECT_LE(steps.size(), 2U);
+    first_steps.push_back(*steps.begin());
+  }
+  EXPECT_FALSE(std::is_sorted(first_steps.begin(), first_steps.end()));
+  auto all = order;
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(all, range(205));
+  EXPECT_EQ(order, sampler.epoch(dataset, range(205), 0));
+}
+
 TEST(SamplerTest, SequentialKeepsTheOrder) {
   const auto dataset = numbers(5, 1);
   const Sampler sampler{Sampler::Kind::kSequential, 5};

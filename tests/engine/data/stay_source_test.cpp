@@ -149,6 +149,40 @@ TEST_F(StaySourceTest, ACaseIsTheSameInAnyBatch) {
   EXPECT_NE(dataset->content_hash(0), dataset->content_hash(1));
 }
 
+TEST_F(StaySourceTest, LabelsOfStepsStandInTheirBins) {
+  write("labels.csv", "stay_id,time,sepsis\na,0,0\na,1.5,0\na,1.9,1\nb,0,\nb,5,1\nc,3,0\n");
+  auto stays = source("", kTransform, {TaskKind::kBinary, {"sepsis"}});
+  stays.fit({0, 1});
+  ModelSpec spec;
+  stays.describe(spec);
+  EXPECT_TRUE(spec.per_step);
+  EXPECT_EQ(stays.cases()[0].target, std::vector<float>{1}) << "the largest, for the split";
+  EXPECT_TRUE(std::isnan(stays.cases()[3].target[0]));
+  const auto dataset = stays.open({0, 1, 2, 3});
+  const Batch batch = dataset->load({0, 1, 2, 3});
+  ASSERT_EQ(batch.target.sizes(), (std::vector<std::int64_t>{4, 4, 1}));
+  const auto target = [&](int stay, int bin) { return batch.target[stay][bin][0].item<float>(); };
+  EXPECT_EQ(target(0, 0), 0);
+  EXPECT_EQ(target(0, 1), 1) << "of two labels in a bin the last counts";
+  EXPECT_TRUE(std::isnan(target(0, 2)));
+  EXPECT_TRUE(std::isnan(target(1, 0)));
+  EXPECT_EQ(target(2, 3), 0);
+  EXPECT_EQ(dataset->targets({0, 1, 2, 3}).sizes(), (std::vector<std::int64_t>{3, 1}));
+}
+
+TEST_F(StaySourceTest, AStayLastsUntilItsLastEventOrStep) {
+  write("labels.csv", "stay_id,time,sepsis\na,0,0\nb,0,0\nb,1.5,0\nd,2,0\n");
+  auto stays = source("", kTransform, {TaskKind::kBinary, {"sepsis"}});
+  stays.fit({0, 1});
+  const auto dataset = stays.open({0, 1, 2, 3});
+  const auto length = dataset->load({0, 1, 2, 3}).inputs.at("length");
+  const std::vector<std::int64_t> expected{3, 2, 4, 3};
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(length[i].item<std::int64_t>(), expected[i]);
+    EXPECT_EQ(dataset->steps(i), expected[i]);
+  }
+}
+
 TEST_F(StaySourceTest, RefusesWhatTheDataDoNotHave) {
   EXPECT_THAT(refusal("label = 'deth'"), HasSubstr("they have death"));
   EXPECT_THAT(refusal("subgroups = ['Sex']"), HasSubstr("Age"));

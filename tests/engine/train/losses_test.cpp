@@ -30,6 +30,16 @@ at::Tensor classes_of(const at::Tensor& classes, std::int64_t count) {
   return at::one_hot(classes, count).to(at::kFloat);
 }
 
+TEST(LossTest, OfLabelsAStepEveryKnownStepIsARow) {
+  const auto x = at::tensor({0.3f, -2.0f, 7.0f, 5.0f, 1.0f, 9.0f}).view({2, 3, 1});
+  // The last step of the targets is beyond the steps that the logits have.
+  const auto y = at::tensor({1.0f, 0.0f, kNan, kNan, 1.0f, kNan, kNan, kNan}).view({2, 4, 1});
+  const auto rows_x = at::tensor({0.3f, -2.0f, 5.0f}).view({3, 1});
+  const auto rows_y = at::tensor({1.0f, 0.0f, 1.0f}).view({3, 1});
+  const auto loss = make(binary_task(), "", rows_y);
+  EXPECT_NEAR(value(loss, x, y), value(loss, rows_x, rows_y), 1e-6);
+}
+
 TEST(LossTest, BinaryMatchesTheFormula) {
   const auto x = at::tensor({0.3f, -2.0f, 5.0f}).view({3, 1});
   const auto y = at::tensor({1.0f, 0.0f, 0.0f}).view({3, 1});
