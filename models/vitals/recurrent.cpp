@@ -1,6 +1,9 @@
 #include "models/vitals/recurrent.h"
 
+#include <fmt/format.h>
+
 #include "models/options.h"
+#include "models/vitals/recurrent_step.h"
 #include "models/vitals/vitals_model.h"
 
 namespace salus::models {
@@ -16,6 +19,16 @@ at::Tensor layered(const at::Tensor& initial, std::int64_t layers) {
   return at::cat({initial.unsqueeze(0), rest});
 }
 
+std::vector<RecurrentLayer> layers_of(const nn::Module& rnn, std::int64_t layers) {
+  const auto parameters = rnn.named_parameters();
+  std::vector<RecurrentLayer> found;
+  for (std::int64_t i = 0; i < layers; ++i) {
+    const auto of = [&](const char* name) { return parameters[fmt::format("{}_l{}", name, i)]; };
+    found.push_back({of("weight_ih"), of("weight_hh"), of("bias_ih"), of("bias_hh")});
+  }
+  return found;
+}
+
 class Gru : public VitalsModel {
  public:
   explicit Gru(const ModelSpec& spec)
@@ -29,6 +42,10 @@ class Gru : public VitalsModel {
  protected:
   at::Tensor encode(const Stays& stays, const at::Tensor& initial) override {
     return std::get<0>(rnn_->forward(series_of(stays), layered(initial, layers_)));
+  }
+
+  std::unique_ptr<StepEncoder> step_encoder() const override {
+    return gru_step(variables(), layers_of(*rnn_, layers_));
   }
 
  private:
@@ -51,6 +68,10 @@ class Lstm : public VitalsModel {
     const at::Tensor state = layered(initial, layers_);
     return std::get<0>(
         rnn_->forward(series_of(stays), std::make_tuple(state, at::zeros_like(state))));
+  }
+
+  std::unique_ptr<StepEncoder> step_encoder() const override {
+    return lstm_step(variables(), layers_of(*rnn_, layers_));
   }
 
  private:
