@@ -149,8 +149,115 @@ TEST_P(VitalsZooTest, RefusesOptionsOutOfRange) {
   }
 }
 
+TEST_P(VitalsZooTest, PerStepFeaturesOfASummaryAreThoseSoFar) {
+  ModelSpec spec = summary_spec(GetParam());
+  spec.per_step = true;
+  const auto model = make_model(spec);
+  model->eval();
+  at::NoGradGuard no_grad;
+  const Batch batch = stays({6, 2});
+  const models::Stays given{batch.inputs.at("values"), batch.inputs.at("mask"),
+                            batch.inputs.at("delta"), batch.inputs.at("length"),
+                            batch.inputs.at("static")};
+  EXPECT_TRUE(torch::equal(model->embed(batch).slice(2, 64 + 2), models::summarise_steps(given)));
+}
+
 INSTANTIATE_TEST_SUITE_P(All, VitalsZooTest, ::testing::ValuesIn(vitals_names()),
                          [](const auto& info) { return info.param; });
+
+class BidirectionalTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  static ModelSpec spec() { return stay_spec(GetParam(), {{"hidden", 8}, {"bidirectional", 1}}); }
+};
+
+TEST_P(BidirectionalTest, TheSecondHalfReadsEachStayFromItsEnd) {
+  const auto model = make_model(spec());
+  model->eval();
+  at::NoGradGuard no_grad;
+  auto state = state_of(*model);
+  for (auto& [name, tensor] : state) {
+    if (name.starts_with("rnn.")) state.at("rnn_reverse." + name.substr(4)).copy_(tensor);
+  }
+  for (const char* name : {"static_state.weight", "static_state.bias"}) {
+    state.at(name).slice(0, 4).copy_(state.at(name).slice(0, 0, 4));
+  }
+  const Batch batch = stays({6, 3, 1, 0});
+  Batch backward = batch;
+  for (const char* name : {"values", "mask", "delta"}) {
+    backward.inputs[name] = batch.inputs.at(name).clone();
+    for (std::int64_t i = 0; i < 4; ++i) {
+      const auto length = batch.inputs.at("length")[i].item<std::int64_t>();
+      backward.inputs[name][i]
+          .slice(0, 0, length)
+          .copy_(batch.inputs.at(name)[i].slice(0, 0, length).flip(0));
+    }
+  }
+  const at::Tensor there = model->embed(batch), back = model->embed(backward);
+  EXPECT_TRUE(torch::allclose(there.slice(1, 4, 8), back.slice(1, 0, 4), 1e-5, 1e-6));
+  EXPECT_FALSE(torch::allclose(there.slice(1, 4, 8), there.slice(1, 0, 4), 1e-2, 1e-2));
+}
+
+TEST_P(BidirectionalTest, GradientsReachEveryParameter) {
+  const auto model = make_model(spec());
+  model->forward(stays({6, 5, 4, 3})).square().sum().backward();
+  for (const auto& item : model->named_parameters()) {
+    ASSERT_TRUE(item.value().grad().defined()) << item.key();
+    EXPECT_GT(item.value().grad().abs().sum().item<double>(), 0) << item.key();
+  }
+}
+
+TEST_P(BidirectionalTest, IsNeverSteppedAndHasOneLabelAStay) {
+  EXPECT_EQ(make_model(spec())->step_network(), nullptr);
+  ModelSpec per_step = spec();
+  per_step.per_step = true;
+  try {
+    make_model(per_step);
+    FAIL() << "a model that looks ahead was made for a label a step";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("looks ahead with bidirectional = 1"));
+  }
+  ModelSpec odd = spec();
+  odd.options["hidden"] = 7;
+  EXPECT_THROW(make_model(odd), UsageError);
+}
+
+INSTANTIATE_TEST_SUITE_P(Recurrent, BidirectionalTest, ::testing::Values("gru", "lstm"),
+                         [](const auto& info) { return info.param; });
+
+TEST(VitalsModelTest, HeadsMustDivideTheUnits) {
+  try {
+    make_model(stay_spec("transformer", {{"hidden", 20}, {"heads", 3}}));
+    FAIL() << "20 units were divided among 3 heads";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("make 'hidden' a multiple of 'heads'"));
+  }
+}
+
+TEST(VitalsModelTest, AttentionAndConvolutionsReachAsFarAsTheySay) {
+  struct Case {
+    std::string name;
+    std::map<std::string, double> options;
+    std::int64_t reach;
+  };
+  // 1 + 2 (kernel - 1) (2^layers - 1) and 1 + layers (window - 1) bins.
+  for (const Case& c : {Case{"tcn", {{"layers", 2}, {"kernel", 2}}, 7},
+                        Case{"transformer", {{"layers", 2}, {"window", 4}}, 7}}) {
+    ModelSpec spec = stay_spec(c.name, c.options);
+    spec.per_step = true;
+    const auto model = make_model(spec);
+    model->eval();
+    at::NoGradGuard no_grad;
+    const Batch batch = stays({20}, 3, 20);
+    Batch other = batch;
+    other.inputs["values"] = batch.inputs.at("values").clone();
+    other.inputs["values"].select(1, 5).add_(1);
+    const at::Tensor moved =
+        (model->forward(batch) - model->forward(other)).abs().amax({0, 2}).ne(0);
+    for (std::int64_t t = 0; t < 20; ++t) {
+      EXPECT_EQ(moved[t].item<bool>(), t >= 5 && t < 5 + c.reach) << c.name << " step " << t;
+    }
+  }
+}
 
 TEST(VitalsModelTest, SummaryIsWhatThePaperAndPencilSay) {
   Batch batch;

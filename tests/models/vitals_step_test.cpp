@@ -41,12 +41,13 @@ void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { s
 namespace salus::test {
 namespace {
 
-constexpr std::int64_t kSteps = 30, kOutputs = 2;
+constexpr std::int64_t kSteps = 14, kOutputs = 2;
 
 struct Variant {
   std::string name;
   bool per_step, summary, statics;
   std::int64_t layers;
+  bool windowed;  ///< has the option "window"
 };
 
 std::ostream& operator<<(std::ostream& out, const Variant& v) {
@@ -57,10 +58,12 @@ std::ostream& operator<<(std::ostream& out, const Variant& v) {
 std::vector<Variant> variants() {
   std::vector<Variant> all;
   for (const ModelEntry& entry : vitals_entries()) {
-    const std::int64_t most = entry.option_help.contains("layers") ? 2 : 1;
+    const bool layered = entry.option_help.contains("layers");
     for (int bits = 0; bits < 8; ++bits) {
-      for (std::int64_t layers = 1; layers <= most; ++layers) {
-        all.push_back({entry.name, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, layers});
+      for (const std::int64_t layers :
+           layered ? std::vector<std::int64_t>{1, 2} : std::vector<std::int64_t>{0}) {
+        all.push_back({entry.name, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, layers,
+                       entry.option_help.contains("window")});
       }
     }
   }
@@ -123,7 +126,8 @@ class VitalsStepTest : public ::testing::TestWithParam<Variant> {
     const Variant& v = GetParam();
     torch::manual_seed(3);
     std::map<std::string, double> options{{"hidden", 20}, {"summary", v.summary ? 1 : 0}};
-    if (v.layers > 1) options["layers"] = static_cast<double>(v.layers);
+    if (v.layers > 0) options["layers"] = static_cast<double>(v.layers);
+    if (v.windowed) options["window"] = 5;  // shorter than the series
     ModelSpec spec = stay_spec(v.name, options, statics());
     spec.per_step = v.per_step;
     spec.steps = kSteps;
