@@ -1,5 +1,6 @@
 #include "models/vitals/recurrent.h"
 
+#include <ATen/autocast_mode.h>
 #include <fmt/format.h>
 
 #include "engine/io/error.h"
@@ -34,6 +35,7 @@ std::vector<RecurrentLayer> layers_of(const nn::Module& rnn, std::int64_t layers
 struct GruKind {
   using Rnn = nn::GRU;
   using Options = nn::GRUOptions;
+  static constexpr auto kLayer = gru_layer;
   static constexpr auto kStep = gru_step;
   static at::Tensor run(Rnn& rnn, const at::Tensor& series, const at::Tensor& state) {
     return std::get<0>(rnn->forward(series, state));
@@ -42,18 +44,45 @@ struct GruKind {
 struct LstmKind {
   using Rnn = nn::LSTM;
   using Options = nn::LSTMOptions;
+  static constexpr auto kLayer = lstm_layer;
   static constexpr auto kStep = lstm_step;
   static at::Tensor run(Rnn& rnn, const at::Tensor& series, const at::Tensor& state) {
     return std::get<0>(rnn->forward(series, std::make_tuple(state, at::zeros_like(state))));
   }
 };
 
-/// Each stay from its last step to its first; what lies beyond its end stays there.
+/// All layers over the series [T, N, 3 D]; the first starts from `initial`. On the CPU in float32 by
+/// recurrent_layer.h, or else by torch (cuDNN on the GPU).
+template <typename Kind>
+at::Tensor run(typename Kind::Rnn& rnn, const at::Tensor& series, const at::Tensor& initial,
+               std::int64_t layers) {
+  if (!series.is_cpu() || series.scalar_type() != at::kFloat ||
+      at::autocast::is_autocast_enabled(at::kCPU)) {
+    return Kind::run(rnn, series, layered(initial, layers));
+  }
+  at::Tensor x = series, state = initial;
+  for (const RecurrentLayer& layer : layers_of(*rnn, layers)) {
+    x = Kind::kLayer(x, state, layer);
+    state = at::zeros_like(initial);
+  }
+  return x;
+}
+
+/// series_of(), step by step: [T, N, 3 D].
+at::Tensor steps_of(const Stays& stays) {
+  Stays turned = stays;
+  for (at::Tensor* tensor : {&turned.values, &turned.mask, &turned.delta}) {
+    *tensor = tensor->transpose(0, 1);
+  }
+  return series_of(turned).contiguous();
+}
+
+/// Each stay of [T, N, 3 D] from its last step to its first; what lies beyond its end stays there.
 at::Tensor reversed(const at::Tensor& series, const at::Tensor& length) {
-  const at::Tensor steps = at::arange(series.size(1), length.options()).unsqueeze(0);
-  const at::Tensor ends = length.unsqueeze(1);
+  const at::Tensor steps = at::arange(series.size(0), length.options()).unsqueeze(1);
+  const at::Tensor ends = length.unsqueeze(0);
   const at::Tensor from = at::where(steps.lt(ends), ends - 1 - steps, steps);
-  return series.gather(1, from.to(series.device()).unsqueeze(2).expand_as(series));
+  return series.gather(0, from.to(series.device()).unsqueeze(2).expand_as(series));
 }
 
 /// Units of one direction.
@@ -82,22 +111,21 @@ class Recurrent : public VitalsModel {
         bidirectional_(flag_option(spec, "bidirectional")) {
     const auto options =
         typename Kind::Options(3 * spec.variables, units_of(spec, hidden(), bidirectional_))
-            .num_layers(layers_)
-            .batch_first(true);
+            .num_layers(layers_);
     rnn_ = register_module("rnn", typename Kind::Rnn(options));
     if (bidirectional_) reverse_ = register_module("rnn_reverse", typename Kind::Rnn(options));
   }
 
  protected:
   at::Tensor encode(const Stays& stays, const at::Tensor& initial) override {
-    const at::Tensor series = series_of(stays);
-    if (!bidirectional_) return Kind::run(rnn_, series, layered(initial, layers_));
+    const at::Tensor series = steps_of(stays);
+    if (!bidirectional_) return run<Kind>(rnn_, series, initial, layers_).transpose(0, 1);
     const std::vector<at::Tensor> starts = initial.chunk(2, 1);
-    const auto start = [&](int i) { return layered(starts[i].contiguous(), layers_); };
+    const at::Tensor forward = run<Kind>(rnn_, series, starts[0].contiguous(), layers_);
+    const at::Tensor backward =
+        run<Kind>(reverse_, reversed(series, stays.length), starts[1].contiguous(), layers_);
     // Both have seen the whole stay where it ends.
-    return at::cat({Kind::run(rnn_, series, start(0)),
-                    Kind::run(reverse_, reversed(series, stays.length), start(1))},
-                   2);
+    return at::cat({forward, backward}, 2).transpose(0, 1);
   }
 
   std::unique_ptr<StepEncoder> step_encoder() const override {

@@ -91,8 +91,12 @@ class RecurrentStep : public StepEncoder {
       if (lstm) std::copy_n(states[i] + at + units(), units(), w.cell + i * units());
     }
     layers_[layer].of_state(rows, w.hidden, units(), w.of_state);
-    lstm ? kernels::lstm_cell_step(rows, units(), w.of_input, w.of_state, w.hidden, w.cell)
-         : kernels::gru_cell_step(rows, units(), w.of_input, w.of_state, w.hidden);
+    if (lstm) {
+      kernels::lstm_cell_step(rows, units(), w.of_input, w.of_state, w.cell, w.cell, w.hidden,
+                              nullptr);
+    } else {
+      kernels::gru_cell_step(rows, units(), w.of_input, w.of_state, w.hidden, w.hidden, nullptr);
+    }
     for (std::int64_t i = 0; i < rows; ++i) {
       std::copy_n(w.hidden + i * units(), units(), states[i] + at);
       if (lstm) std::copy_n(w.cell + i * units(), units(), states[i] + at + units());

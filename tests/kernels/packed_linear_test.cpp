@@ -1,7 +1,6 @@
 #include "kernels/packed_linear.h"
 
-#include <ATen/ops/linear.h>
-#include <ATen/ops/randn.h>
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
