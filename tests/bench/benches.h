@@ -15,7 +15,7 @@ struct Options {
   std::int64_t batch = 1;
   std::int64_t steps = 4;      ///< training steps of one repetition
   std::int64_t rows = 100000;  ///< of an index
-  std::string label;           ///< of cross-validation
+  std::string label;           ///< of cross-validation; what a bench is to do
   int bits = 8;                ///< of a pixel
   std::vector<std::string> files;
 };
@@ -38,6 +38,10 @@ void bench_train(const Options& options);
 void bench_infer(const Options& options);
 /// Forward and backward pass of the GRU-D recurrence: 48 steps, 37 variables, 64 units.
 void bench_gru_d(const Options& options);
+/// `label` train (forward and backward) or infer: GRU or LSTM, 48 steps, 76 variables, 128 units.
+void bench_recurrent(const Options& options);
+/// One bin of `batch` series through a StepNetwork: 37 variables, 64 units.
+void bench_vitals_step(const Options& options);
 /// What the machine can do at most, as JSON: bytes read a second, float32 and bfloat16 FLOP/s.
 void print_limits(const Options& options);
 /// predictions.csv of all folds of a cross-validation -> pooled and mean AUROC with intervals, as

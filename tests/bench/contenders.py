@@ -167,5 +167,35 @@ def gru_d(setup):
                     cost_per_item=2 * steps * (forward + backward), gpu=True)
 
 
+def recurrent(setup):
+    """The network on values, mask and log(1 + delta), as PyTorch has it."""
+    steps, inputs, units = 48, 3 * 76, 128
+    for model, gates in (("gru", 3), ("lstm", 4)):
+        for label, passes in (("train", 3), ("infer", 1)):
+            common = ["--model", model, "--label", label, "--batch", "256",
+                      "--threads", str(setup.threads), "--device", setup.device]
+            kinds = [("PyTorch eager", "eager")]
+            peers = [Peer(name, [PEERS / "recurrent.py", kind, *common]) for name, kind in kinds]
+            yield Benchmark(f"recurrent/{model}/{label}",
+                            f"{model.upper()}, 48 steps, 76 variables, {units} units, batch 256: "
+                            f"{'forward and backward' if label == 'train' else 'forward'}",
+                            "series", ["recurrent", *common], peers, tolerance=1e-3,
+                            limit="float32_flops",
+                            cost_per_item=2 * passes * steps * gates * units * (inputs + units),
+                            gpu=True)
+
+
+def vitals_step(setup):
+    variables, units = 37, 64
+    for batch in (1, 10_000):
+        common = ["--model", "gru", "--batch", str(batch), "--threads", "1"]
+        peers = [Peer("PyTorch GRUCell", [PEERS / "recurrent.py", "step", *common])]
+        yield Benchmark(f"vitals_step/gru/{batch}",
+                        f"GRU, {variables} variables, {units} units: one bin of {batch} series, one core",
+                        "rows", ["vitals-step", *common], peers, tolerance=1e-4,
+                        limit="float32_flops", cost_per_item=2 * 3 * units * (3 * variables + units))
+
+
 FAMILIES = {"dicom": dicom, "preprocess": preprocess, "clahe": clahe, "vitals": vitals,
-            "similarity": similarity, "train": train, "infer": infer, "gru_d": gru_d}
+            "similarity": similarity, "train": train, "infer": infer, "gru_d": gru_d,
+            "recurrent": recurrent, "vitals_step": vitals_step}

@@ -40,6 +40,8 @@ int main(int argc, char** argv) {
   add("train", salus::bench::bench_train);
   add("infer", salus::bench::bench_infer);
   add("gru_d", salus::bench::bench_gru_d);
+  add("recurrent", salus::bench::bench_recurrent);
+  add("vitals-step", salus::bench::bench_vitals_step);
   add("limits", salus::bench::print_limits);
   add("pool", salus::bench::pool_folds);
   try {

@@ -171,7 +171,7 @@ def chosen_benchmarks(names, setup):
 def parse():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="dicom, preprocess, clahe, vitals, "
-                        "similarity, gru_d, "
+                        "similarity, gru_d, recurrent, vitals_step, "
                         "train, infer, or a part of them as infer/resnet18/batch1")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="also write figures here")
     parser.add_argument("--gpu", action="store_true", help="on the first GPU; begins with every "
