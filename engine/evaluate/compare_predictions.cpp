@@ -7,6 +7,7 @@
 #include <set>
 
 #include "engine/evaluate/compare.h"
+#include "engine/evaluate/sepsis_utility.h"
 #include "engine/io/error.h"
 
 namespace salus::evaluate {
@@ -82,6 +83,18 @@ std::vector<Comparison> compare_label(const Predictions& a, std::size_t label, c
   return result;
 }
 
+/// Utility of both models on the steps of the same stays.
+Comparison compare_stays(const Predictions& a, const Predictions& b, std::size_t label,
+                         double first_threshold, double second_threshold,
+                         const ResamplingOptions& options, double level) {
+  const auto patient = patient_numbers(a.patients, a.targets.size());
+  Comparison c = compare_utility(split_stays(a, patient, label, kChallengeLead), first_threshold,
+                                 split_stays(b, patient, label, kChallengeLead), second_threshold,
+                                 options, level);
+  c.label = a.labels[label];
+  return c;
+}
+
 }  // namespace
 
 std::vector<Comparison> compare(const Predictions& first, const Predictions& second,
@@ -106,6 +119,8 @@ std::vector<Comparison> compare(const Predictions& first, const Predictions& sec
     for (Comparison& c : compare_label(first, l, a, b, options, level)) {
       result.push_back(std::move(c));
     }
+    if (first.hours.empty() || first.task == TaskKind::kMulticlass) continue;
+    result.push_back(compare_stays(first, second, l, a.threshold, b.threshold, options, level));
   }
   return result;
 }

@@ -157,6 +157,9 @@ double Confusion::sensitivity() const { return ratio(tp, tp + fn); }
 double Confusion::specificity() const { return ratio(tn, tn + fp); }
 double Confusion::ppv() const { return ratio(tp, tp + fp); }
 double Confusion::npv() const { return ratio(tn, tn + fn); }
+double Confusion::event1() const {
+  return std::isnan(ppv()) ? kAbsent : std::min(sensitivity(), ppv());
+}
 
 Confusion confusion(const BinaryCases& cases, double threshold) {
   const std::vector<double> ones(cases.size(), 1.0);
