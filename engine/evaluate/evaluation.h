@@ -22,8 +22,8 @@ struct Predictions {
   Matrix probabilities;             ///< [N][L] calibrated; regression: values
   Matrix targets;                   ///< [N][L] 0/1, one-hot or value; NaN = not known, left out
   std::vector<std::string> ids;     ///< N or empty; as the caller named the cases
-  std::vector<double>
-      hours;  ///< N or empty; labels a step: hours since the stay began, rows of a stay (same id) are consecutive and ascending
+  std::vector<double> hours;  ///< N or empty; labels a step: hours since the stay began, rows of a
+                              ///< stay (same id) are consecutive and ascending
   std::vector<std::string> patients;  ///< N or empty (each its own); used for resampling only
   std::map<std::string, std::vector<std::string>> subgroups;  ///< column -> N values; "" = unknown
 };
