@@ -51,6 +51,7 @@ std::string absent_reason(const Stays& stays) {
 
 std::vector<StayAlarms> stay_alarms(const Stays& stays, const AlarmRule& rule) {
   std::vector<StayAlarms> all;
+  all.reserve(stays.size());
   for (std::size_t s = 0; s < stays.size(); ++s) all.push_back(alarms_of(stays, s, rule));
   return all;
 }

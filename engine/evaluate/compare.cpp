@@ -28,6 +28,7 @@ std::vector<double> ranks(const std::vector<double>& scores, const std::vector<d
 
 std::vector<double> decisions(const Side& side) {
   std::vector<double> called;
+  called.reserve(side.probabilities.size());
   for (const double p : side.probabilities) called.push_back(p >= side.threshold ? 1 : 0);
   return called;
 }
@@ -143,6 +144,7 @@ Comparison compare_permutation(const std::string& metric, const Side& first, con
   });
   c.p_value = permutation_p(c.difference, null);
   std::vector<int> strata;
+  strata.reserve(targets.size());
   for (const double y : targets) strata.push_back(y == 1 ? 1 : 0);
   auto replicates = bootstrap(
       PatientBootstrap(patient, strata), 1,

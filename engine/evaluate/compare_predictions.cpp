@@ -45,6 +45,7 @@ bool is_independent(const Predictions& p) {
 
 std::vector<double> absolute_errors(const Predictions& p, std::size_t label) {
   std::vector<double> errors;
+  errors.reserve(p.targets.size());
   for (std::size_t i = 0; i < p.targets.size(); ++i) {
     errors.push_back(std::abs(p.probabilities[i][label] - p.targets[i][label]));
   }
@@ -74,7 +75,7 @@ std::vector<Comparison> compare_label(const Predictions& a, std::size_t label, c
     result.push_back(compare_delong(first.probabilities, second.probabilities, targets, level));
   }
   for (const char* metric : {"auroc", "auprc", "brier", "sensitivity", "specificity"}) {
-    const bool decided = std::string(metric).rfind("s", 0) == 0;
+    const bool decided = std::string(metric).rfind('s', 0) == 0;
     if (decided && a.task == TaskKind::kMulticlass) continue;
     result.push_back(
         compare_permutation(metric, first, second, targets, a.patients, options, level));

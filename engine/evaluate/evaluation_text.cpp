@@ -93,6 +93,7 @@ std::string to_text(const Evaluation& evaluation) {
   add_overall(text, evaluation);
   if (evaluation.labels.size() > 1) {
     std::vector<Row> rows;
+    rows.reserve(evaluation.labels.size());
     for (const LabelResult& r : evaluation.labels) {
       rows.push_back({r.label, r.n, r.positives, &r.metrics});
     }

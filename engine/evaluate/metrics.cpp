@@ -102,6 +102,7 @@ double ece_equal_mass(const BinaryCases& cases, std::span<const double> weights,
 
 std::vector<std::uint8_t> call(const BinaryCases& cases, double threshold) {
   std::vector<std::uint8_t> called;
+  called.reserve(cases.size());
   for (const double score : cases.scores) called.push_back(score >= threshold);
   return called;
 }

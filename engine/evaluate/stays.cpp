@@ -104,6 +104,7 @@ double Stays::duration(std::size_t stay) const {
 
 PatientBootstrap Stays::resampler() const {
   std::vector<int> strata;
+  strata.reserve(size());
   for (std::size_t s = 0; s < size(); ++s) strata.push_back(is_positive(s) ? 1 : 0);
   return {patient, strata};
 }

@@ -66,9 +66,10 @@ def make_features(frame):
 
 
 def fit(x, y, train, valid, threads):
-    model = XGBClassifier(n_estimators=600, learning_rate=0.04, max_depth=5, min_child_weight=20,
-                          subsample=0.7, colsample_bytree=0.4, reg_lambda=5, eval_metric="auc",
-                          early_stopping_rounds=60, n_jobs=threads, random_state=0)
+    model = XGBClassifier(n_estimators=400, learning_rate=0.06, max_depth=4, min_child_weight=20,
+                          subsample=0.5, colsample_bytree=0.3, reg_lambda=5, max_bin=128,
+                          eval_metric="auc", early_stopping_rounds=40, n_jobs=threads,
+                          random_state=0)
     return model.fit(x[train], y[train], eval_set=[(x[valid], y[valid])], verbose=False)
 
 
