@@ -205,6 +205,7 @@ std::string plot_section(const ReportData& data) {
   const bool is_regression = e.task == TaskKind::kRegression;
   std::string shared;
   std::vector<std::string> names;
+  names.reserve(e.labels.size());
   for (const LabelResult& label : e.labels) names.push_back(label.label);
   add_figure(shared, "Confusion matrix", confusion_plot(e.confusion, names));
   std::string html;
