@@ -66,6 +66,8 @@ int evaluate_bundle(const Options& options) {
   how.operating_points = operating_points(session);
   how.resampling = options.resampling;
   how.delong = options.delong;
+  how.challenge2012 = session.bundle().model.modality == Modality::kVitals &&
+                      findings.scored.predictions.hours.empty();
   findings.evaluation = evaluate::evaluate(findings.scored.predictions, how);
   findings.timing = infer::measure(session, *dataset, findings.scored, options.passes,
                                    options.alone, options.common.threads);

@@ -4,17 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
+#include "engine/evaluate/compare_sums.h"
 #include "engine/evaluate/estimate.h"
-#include "engine/evaluate/random.h"
 #include "engine/io/error.h"
 
 namespace salus::evaluate {
 namespace {
-
-constexpr std::uint32_t kPermutationStream = 2;
-constexpr double kAbsent = std::numeric_limits<double>::quiet_NaN();
 
 /// Midranks over (0, 1), so that models on different scales can be exchanged.
 std::vector<double> ranks(const std::vector<double>& scores, const std::vector<double>& targets) {
@@ -32,6 +28,7 @@ std::vector<double> ranks(const std::vector<double>& scores, const std::vector<d
 
 std::vector<double> decisions(const Side& side) {
   std::vector<double> called;
+  called.reserve(side.probabilities.size());
   for (const double p : side.probabilities) called.push_back(p >= side.threshold ? 1 : 0);
   return called;
 }
@@ -95,42 +92,12 @@ class Pair {
   BinaryEvaluator evaluator_;
 };
 
-/// One coin per patient.
-std::vector<std::uint8_t> coins(std::size_t patients, std::uint64_t seed, std::size_t replicate) {
-  RandomStream random(seed, static_cast<std::uint32_t>(replicate), kPermutationStream);
-  std::vector<std::uint8_t> heads(patients);
-  for (auto& head : heads) head = random.next() >> 31;
-  return heads;
-}
-
-std::size_t count_patients(const std::vector<std::uint32_t>& patient) {
-  return patient.empty() ? 0 : *std::max_element(patient.begin(), patient.end()) + std::size_t{1};
-}
-
-/// (1 + replicates at least as extreme) / (1 + replicates).
-double permutation_p(double observed, const std::vector<double>& null) {
-  // Rounding must not hide a replicate that repeats the observed split.
-  const double bound = std::abs(observed) - 1e-12;
-  std::size_t extreme = 1, drawn = 1;
-  for (const double d : null) {
-    if (std::isnan(d)) continue;
-    ++drawn;
-    extreme += std::abs(d) >= bound;
-  }
-  return static_cast<double>(extreme) / static_cast<double>(drawn);
-}
-
 void check_lengths(std::size_t first, std::size_t second, std::size_t targets) {
   if (first == targets && second == targets && targets > 0) return;
   throw Error(fmt::format(
       "A comparison got {} and {} scores for {} targets; both models must have scored the same "
       "cases, at least one.",
       first, second, targets));
-}
-
-void set_interval(std::vector<double> replicates, double level, Comparison& c) {
-  const Interval interval = percentile_interval(std::move(replicates), level);
-  if (interval.high > interval.low) c.interval = interval;
 }
 
 }  // namespace
@@ -177,6 +144,7 @@ Comparison compare_permutation(const std::string& metric, const Side& first, con
   });
   c.p_value = permutation_p(c.difference, null);
   std::vector<int> strata;
+  strata.reserve(targets.size());
   for (const double y : targets) strata.push_back(y == 1 ? 1 : 0);
   auto replicates = bootstrap(
       PatientBootstrap(patient, strata), 1,
@@ -194,48 +162,16 @@ Comparison compare_losses(const std::string& metric, const std::vector<double>& 
                           const ResamplingOptions& options, double level) {
   check_lengths(first.size(), second.size(), first.size());
   const auto patient = patient_numbers(patients, first.size());
-  std::vector<double> by_patient(count_patients(patient), 0), count(by_patient.size(), 0);
-  Comparison c{metric, "", 0, 0, 0, {}, 1, "permutation", ""};
-  double n = 0;
+  PairedSums sums;
   for (std::size_t i = 0; i < first.size(); ++i) {
     if (std::isnan(first[i]) || std::isnan(second[i])) continue;
-    c.first += first[i];
-    c.second += second[i];
-    by_patient[patient[i]] += second[i] - first[i];
-    count[patient[i]] += 1;
-    n += 1;
+    sums.first.push_back(first[i]);
+    sums.second.push_back(second[i]);
+    sums.patient.push_back(patient[i]);
   }
-  c.first = n > 0 ? c.first / n : kAbsent;
-  c.second = n > 0 ? c.second / n : kAbsent;
-  c.difference = c.second - c.first;
-  if (n == 0) {
-    c.absent_because = "no case has a known target";
-    return c;
-  }
-  std::vector<double> null(static_cast<std::size_t>(std::max(options.replicates, 0)));
-  parallel_for(null.size(), options.threads, [&](std::size_t r) {
-    const auto heads = coins(by_patient.size(), options.seed, r);
-    double sum = 0;
-    for (std::size_t p = 0; p < by_patient.size(); ++p)
-      sum += heads[p] ? by_patient[p] : -by_patient[p];
-    null[r] = sum / n;
-  });
-  c.p_value = permutation_p(c.difference, null);
-  std::vector<std::uint32_t> each(by_patient.size());
-  std::iota(each.begin(), each.end(), std::uint32_t{0});
-  auto replicates = bootstrap(
-      PatientBootstrap(each, std::vector<int>(each.size(), 0)), 1,
-      [&](std::span<const double> w, std::span<double> out) {
-        double sum = 0, total = 0;
-        for (std::size_t p = 0; p < by_patient.size(); ++p) {
-          sum += w[p] * by_patient[p];
-          total += w[p] * count[p];
-        }
-        out[0] = total > 0 ? sum / total : kAbsent;
-      },
-      options);
-  set_interval(std::move(replicates[0]), level, c);
-  return c;
+  sums.units.assign(sums.first.size(), 1.0);
+  sums.stratum.assign(sums.first.size(), 0);
+  return compare_sums(metric, sums, "no case has a known target", options, level);
 }
 
 }  // namespace salus::evaluate

@@ -54,7 +54,8 @@ Comparison compare_losses(const std::string& metric, const std::vector<double>& 
 
 /// All that is compared by `salus evaluate --against`: per label AUROC by DeLong (where each
 /// patient has one case) and by permutation, auprc, brier, sensitivity and specificity by
-/// permutation; multiclass also accuracy; regression mae.
+/// permutation, and with labels a step the utility (sepsis_utility.h); multiclass also accuracy;
+/// regression mae.
 /// \throws Error if task, labels, targets or the number of cases differ.
 std::vector<Comparison> compare(const Predictions& first, const Predictions& second,
                                 const std::vector<OperatingPoint>& first_points,

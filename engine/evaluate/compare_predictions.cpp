@@ -7,6 +7,7 @@
 #include <set>
 
 #include "engine/evaluate/compare.h"
+#include "engine/evaluate/sepsis_utility.h"
 #include "engine/io/error.h"
 
 namespace salus::evaluate {
@@ -44,6 +45,7 @@ bool is_independent(const Predictions& p) {
 
 std::vector<double> absolute_errors(const Predictions& p, std::size_t label) {
   std::vector<double> errors;
+  errors.reserve(p.targets.size());
   for (std::size_t i = 0; i < p.targets.size(); ++i) {
     errors.push_back(std::abs(p.probabilities[i][label] - p.targets[i][label]));
   }
@@ -73,13 +75,25 @@ std::vector<Comparison> compare_label(const Predictions& a, std::size_t label, c
     result.push_back(compare_delong(first.probabilities, second.probabilities, targets, level));
   }
   for (const char* metric : {"auroc", "auprc", "brier", "sensitivity", "specificity"}) {
-    const bool decided = std::string(metric).rfind("s", 0) == 0;
+    const bool decided = std::string(metric).rfind('s', 0) == 0;
     if (decided && a.task == TaskKind::kMulticlass) continue;
     result.push_back(
         compare_permutation(metric, first, second, targets, a.patients, options, level));
   }
   for (Comparison& c : result) c.label = a.labels[label];
   return result;
+}
+
+/// Utility of both models on the steps of the same stays.
+Comparison compare_stays(const Predictions& a, const Predictions& b, std::size_t label,
+                         double first_threshold, double second_threshold,
+                         const ResamplingOptions& options, double level) {
+  const auto patient = patient_numbers(a.patients, a.targets.size());
+  Comparison c = compare_utility(split_stays(a, patient, label, kChallengeLead), first_threshold,
+                                 split_stays(b, patient, label, kChallengeLead), second_threshold,
+                                 options, level);
+  c.label = a.labels[label];
+  return c;
 }
 
 }  // namespace
@@ -106,6 +120,8 @@ std::vector<Comparison> compare(const Predictions& first, const Predictions& sec
     for (Comparison& c : compare_label(first, l, a, b, options, level)) {
       result.push_back(std::move(c));
     }
+    if (first.hours.empty() || first.task == TaskKind::kMulticlass) continue;
+    result.push_back(compare_stays(first, second, l, a.threshold, b.threshold, options, level));
   }
   return result;
 }

@@ -78,6 +78,15 @@ void add_curves(const Question& q, const EvaluationOptions& options, LabelResult
   result.roc_band = roc_band(cases, resampler(q), resampling, options.level);
 }
 
+/// Event 1 of the last operating point; the first one's, and Event 2, are metrics of the label.
+void add_challenge2012(const Question& q, const EvaluationOptions& options, LabelResult& result) {
+  OperatingResult& at = result.operating_points.back();
+  const auto events = estimate_challenge2012(q, at.point.threshold, options);
+  at.metrics.push_back(events[0]);
+  if (result.operating_points.size() > 1) return;
+  result.metrics.insert(result.metrics.end(), events.begin(), events.end());
+}
+
 LabelResult evaluate_question(const Job& job, std::size_t label) {
   const Rows rows = job.all_rows();
   Question q = job.question(rows, label);
@@ -96,8 +105,10 @@ LabelResult evaluate_question(const Job& job, std::size_t label) {
       q.decisions[i] = q.probabilities[i] >= point.threshold;
     }
     result.operating_points.push_back(
-        {point, count(q), estimate_binary(q, job.options, kDecision)});
+        {point, count(q), estimate_binary(q, job.options, kDecision), {}});
+    if (job.options.challenge2012) add_challenge2012(q, job.options, result);
   }
+  if (!job.p.hours.empty()) add_stays(job, label, result);
   return result;
 }
 

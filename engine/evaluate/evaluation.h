@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -17,10 +18,10 @@ namespace salus::evaluate {
 /// What a model said of N cases, and what is true of them.
 struct Predictions {
   TaskKind task = TaskKind::kBinary;
-  std::vector<std::string> labels;    ///< L, as in salus::Task
-  Matrix probabilities;               ///< [N][L] calibrated; regression: values
-  Matrix targets;                     ///< [N][L] 0/1, one-hot or value; NaN = not known, left out
-  std::vector<std::string> ids;       ///< N or empty; as the caller named the cases
+  std::vector<std::string> labels;  ///< L, as in salus::Task
+  Matrix probabilities;             ///< [N][L] calibrated; regression: values
+  Matrix targets;                   ///< [N][L] 0/1, one-hot or value; NaN = not known, left out
+  std::vector<std::string> ids;     ///< N or empty; as the caller named the cases
   std::vector<double> hours;  ///< N or empty; labels a step: hours since the stay began, rows of a
                               ///< stay (same id) are consecutive and ascending
   std::vector<std::string> patients;  ///< N or empty (each its own); used for resampling only
@@ -34,6 +35,15 @@ struct OperatingPoint {
   double threshold = 0.5;
 };
 
+/// What is evaluated of labels a step, beside what is of any other rows.
+struct StepOptions {
+  /// [L], or empty for 6 h each: hours from a label's first positive step to the onset. The utility
+  /// is that of the PhysioNet Challenge 2019 for labels that are 6 h early.
+  std::vector<double> label_lead;
+  double refractory = 0;                                          ///< hours, AlarmRule::refractory
+  double longest_lead = std::numeric_limits<double>::infinity();  ///< AlarmRule::longest_lead
+};
+
 struct EvaluationOptions {
   /// The first one of a label is what its accuracy, F1, ... are taken at; without any it is 0.5.
   /// Multiclass labels are always decided by the most probable class.
@@ -43,6 +53,8 @@ struct EvaluationOptions {
   bool delong = false;                 ///< AUROC by DeLong where each patient has one case
   std::size_t smallest_subgroup = 10;  ///< smaller ones are left out and named
   bool curves = true;                  ///< ROC band, reliability and so on for plots
+  bool challenge2012 = false;          ///< Event 1 and Event 2 (challenge2012.h) of each label
+  StepOptions steps;                   ///< read where Predictions::hours is not empty
 };
 
 /// One figure. Value and interval, or the reason why there is none.
@@ -59,12 +71,14 @@ struct OperatingResult {
   OperatingPoint point;
   Confusion confusion;
   std::vector<Estimate> metrics;  ///< accuracy ... npv at this threshold
+  std::vector<Estimate> stays;    ///< labels a step: utility, then AlarmMetrics
 };
 
 /// One label alone; of a multiclass task one class against the rest.
 struct LabelResult {
   std::string label;
   std::size_t n = 0, positives = 0, masked = 0, patients = 0;
+  std::size_t stays = 0, positive_stays = 0;  ///< labels a step; else 0
   std::vector<Estimate> metrics;
   std::vector<OperatingResult> operating_points;
   Confusion confusion;  ///< at the first operating point
@@ -116,8 +130,9 @@ std::vector<WorstCase> worst_cases(const Predictions& predictions, std::size_t l
 /// {"task", "n", "patients", "interval": {level, replicates, seed}, "overall": {METRIC: {"value",
 /// "low", "high", "method"} or {"value": null, "reason"}}, "labels": [{"label", "n", "positives",
 /// "prevalence", "masked", "metrics", "operating_points", "confusion", "roc", "pr",
-/// "reliability"}], "subgroups": [...], "confusion", "notes"}. Curves are thinned to 200 points.
-/// Holds no patient and no case id.
+/// "reliability"}], "subgroups": [...], "confusion", "notes"}. Labels a step also have "stays" and
+/// "positive_stays", and their operating points "stays". Curves are thinned to 200 points. Holds no
+/// patient and no case id.
 std::string to_json(const Evaluation& evaluation);
 
 /// A table for the terminal, with a final newline.

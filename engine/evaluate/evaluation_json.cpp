@@ -56,6 +56,7 @@ Json operating_points(const std::vector<OperatingResult>& results) {
                     {"threshold", r.point.threshold},
                     {"confusion", confusion(r.confusion)},
                     {"metrics", estimates(r.metrics)}});
+    if (!r.stays.empty()) json.back()["stays"] = estimates(r.stays);
   }
   return json;
 }
@@ -77,6 +78,10 @@ Json label(const LabelResult& r, bool yes_no) {
   if (yes_no) {
     json["positives"] = r.positives;
     json["prevalence"] = prevalence(r.positives, r.n);
+  }
+  if (r.stays > 0) {
+    json["stays"] = r.stays;
+    json["positive_stays"] = r.positive_stays;
   }
   json["metrics"] = estimates(r.metrics);
   if (!yes_no) return json;

@@ -21,9 +21,18 @@ std::string with_interval(const Estimate& e) {
                      figure(e.interval->high));
 }
 
-void add_estimates(std::string& text, const std::vector<Estimate>& estimates) {
-  for (const Estimate& e : estimates) {
-    fmt::format_to(std::back_inserter(text), "  {:<26}{}\n", e.name, with_interval(e));
+/// What an AUPRC of chance would be, beside that of a binary task.
+std::string prevalence_note(const Evaluation& evaluation, const Estimate& e) {
+  if (evaluation.task != TaskKind::kBinary || e.name != "auprc" || std::isnan(e.value)) return "";
+  const LabelResult& label = evaluation.labels[0];
+  return fmt::format("  at prevalence {:.3f}",
+                     static_cast<double>(label.positives) / static_cast<double>(label.n));
+}
+
+void add_overall(std::string& text, const Evaluation& evaluation) {
+  for (const Estimate& e : evaluation.overall) {
+    fmt::format_to(std::back_inserter(text), "  {:<26}{}{}\n", e.name, with_interval(e),
+                   prevalence_note(evaluation, e));
   }
 }
 
@@ -60,13 +69,19 @@ std::vector<std::string> compared(TaskKind task) {
 
 void add_operating_points(std::string& text, const LabelResult& label) {
   if (label.operating_points.empty()) return;
-  std::vector<Row> rows;
+  std::vector<Row> rows, stays;
   for (const OperatingResult& r : label.operating_points) {
-    rows.push_back({fmt::format("{} (p >= {:.4f})", r.point.name, r.point.threshold), label.n,
-                    label.positives, &r.metrics});
+    const std::string name = fmt::format("{} (p >= {:.4f})", r.point.name, r.point.threshold);
+    rows.push_back({name, label.n, label.positives, &r.metrics});
+    stays.push_back({name, label.stays, label.positive_stays, &r.stays});
   }
-  add_table(text, fmt::format("operating point, {}", label.label), rows,
-            {"sensitivity", "specificity", "ppv", "npv"});
+  std::vector<std::string> shown = {"sensitivity", "specificity", "ppv", "npv"};
+  if (find(*rows[0].metrics, "event1") != nullptr) shown.push_back("event1");
+  add_table(text, fmt::format("operating point, {}", label.label), rows, shown);
+  if (label.stays == 0) return;
+  add_table(text, fmt::format("stays, {}", label.label), stays,
+            {"utility", "alarms_per_stay_day", "stays_alarmed", "alarmed_before_onset",
+             "lead_hours_median"});
 }
 
 }  // namespace
@@ -75,9 +90,10 @@ std::string to_text(const Evaluation& evaluation) {
   std::string text =
       fmt::format("{} cases of {} patients; {:g} % intervals, {} replicates\n", evaluation.n,
                   evaluation.patients, 100 * evaluation.level, evaluation.replicates);
-  add_estimates(text, evaluation.overall);
+  add_overall(text, evaluation);
   if (evaluation.labels.size() > 1) {
     std::vector<Row> rows;
+    rows.reserve(evaluation.labels.size());
     for (const LabelResult& r : evaluation.labels) {
       rows.push_back({r.label, r.n, r.positives, &r.metrics});
     }

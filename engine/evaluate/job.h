@@ -26,6 +26,12 @@ struct Job {
   Question question(const Rows& rows, std::size_t label) const;
 };
 
+/// Event 1 of the PhysioNet Challenge 2012 at `threshold` and Event 2, with intervals.
+std::vector<Estimate> estimate_challenge2012(const Question& question, double threshold,
+                                             const EvaluationOptions& options);
+/// Adds what labels a step have beside the metrics of their rows: the number of stays, and utility
+/// and alarms at each operating point. The first one's utility is a metric of the label too.
+void add_stays(const Job& job, std::size_t label, LabelResult& result);
 /// MulticlassMetrics of the cases at `rows`, with intervals.
 std::vector<Estimate> overall_multiclass(const Job& job, const Rows& rows);
 /// MultilabelMetrics, likewise.

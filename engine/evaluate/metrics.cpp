@@ -102,6 +102,7 @@ double ece_equal_mass(const BinaryCases& cases, std::span<const double> weights,
 
 std::vector<std::uint8_t> call(const BinaryCases& cases, double threshold) {
   std::vector<std::uint8_t> called;
+  called.reserve(cases.size());
   for (const double score : cases.scores) called.push_back(score >= threshold);
   return called;
 }
@@ -157,6 +158,9 @@ double Confusion::sensitivity() const { return ratio(tp, tp + fn); }
 double Confusion::specificity() const { return ratio(tn, tn + fp); }
 double Confusion::ppv() const { return ratio(tp, tp + fp); }
 double Confusion::npv() const { return ratio(tn, tn + fn); }
+double Confusion::event1() const {
+  return std::isnan(ppv()) ? kAbsent : std::min(sensitivity(), ppv());
+}
 
 Confusion confusion(const BinaryCases& cases, double threshold) {
   const std::vector<double> ones(cases.size(), 1.0);

@@ -25,6 +25,7 @@ struct Confusion {
   double specificity() const;
   double ppv() const;
   double npv() const;
+  double event1() const;  ///< min(sensitivity, ppv): Event 1 of the PhysioNet Challenge 2012
 };
 
 /// A case is called positive where score >= threshold.

@@ -9,6 +9,8 @@
 #include <limits>
 #include <optional>
 
+#include "engine/evaluate/sepsis_utility.h"
+#include "engine/evaluate/stays.h"
 #include "engine/io/error.h"
 
 namespace salus::evaluate {
@@ -22,21 +24,23 @@ struct RuleName {
   bool has_bound;
 };
 
-constexpr std::array<RuleName, 9> kRules{{{Kind::kYouden, "youden", false},
-                                          {Kind::kBalanced, "balanced", false},
-                                          {Kind::kF1, "f1", false},
-                                          {Kind::kAccuracy, "accuracy", false},
-                                          {Kind::kSensitivity, "sensitivity>=", true},
-                                          {Kind::kSpecificity, "specificity>=", true},
-                                          {Kind::kPpv, "ppv>=", true},
-                                          {Kind::kNpv, "npv>=", true},
-                                          {Kind::kFixed, "threshold=", true}}};
+constexpr std::array<RuleName, 11> kRules{{{Kind::kYouden, "youden", false},
+                                           {Kind::kBalanced, "balanced", false},
+                                           {Kind::kEvent1, "event1", false},
+                                           {Kind::kUtility, "utility", false},
+                                           {Kind::kF1, "f1", false},
+                                           {Kind::kAccuracy, "accuracy", false},
+                                           {Kind::kSensitivity, "sensitivity>=", true},
+                                           {Kind::kSpecificity, "specificity>=", true},
+                                           {Kind::kPpv, "ppv>=", true},
+                                           {Kind::kNpv, "npv>=", true},
+                                           {Kind::kFixed, "threshold=", true}}};
 
 [[noreturn]] void reject(const std::string& text) {
   throw UsageError(fmt::format(
-      "\"{}\" is not an operating point; choose youden, f1, accuracy, balanced, sensitivity>=X, "
-      "specificity>=X, ppv>=X, npv>=X with X above 0 and at most 1, or threshold=X with X in "
-      "[0, 1].",
+      "\"{}\" is not an operating point; choose youden, f1, accuracy, balanced, event1, utility, "
+      "sensitivity>=X, specificity>=X, ppv>=X, npv>=X with X above 0 and at most 1, or threshold=X "
+      "with X in [0, 1].",
       text));
 }
 
@@ -56,23 +60,28 @@ double between(double low, double high) {
 struct Candidate {
   double threshold = 0, gap = 0;
   Confusion confusion;
+  double gain = 0;  ///< of all that is called positive
 };
 
 /// Every distinct decision there is, from none positive to all positive.
-std::vector<Candidate> candidates(const BinaryCases& cases) {
+/// \param gains  of calling a case positive, by position in the caller's vectors; or empty.
+std::vector<Candidate> candidates(const BinaryCases& cases, const std::vector<double>& gains = {}) {
   const double top = cases.scores.front();
   const double above = top < 1 ? between(top, 1) : std::nextafter(1.0, 2.0);
   const double p = static_cast<double>(cases.positives), n = static_cast<double>(cases.negatives());
-  std::vector<Candidate> all{{above, std::max(1 - top, 0.0), {0, 0, n, p}}};
-  double tp = 0, fp = 0;
+  std::vector<Candidate> all{{above, std::max(1 - top, 0.0), {0, 0, n, p}, 0}};
+  double tp = 0, fp = 0, gain = 0;
   for (std::size_t i = 0; i < cases.size(); ++i) {
     (cases.positive[i] ? tp : fp) += 1;
+    if (!gains.empty()) gain += gains[cases.index[i]];
     if (!cases.ends_tie(i)) continue;
     const double score = cases.scores[i];
     const double below = i + 1 < cases.size() ? cases.scores[i + 1] : 0;
     // A lowest score of exactly 0 leaves no room below: 0 itself calls everything positive.
-    all.push_back(
-        {score > below ? between(below, score) : score, score - below, {tp, fp, n - fp, p - tp}});
+    all.push_back({score > below ? between(below, score) : score,
+                   score - below,
+                   {tp, fp, n - fp, p - tp},
+                   gain});
   }
   return all;
 }
@@ -105,6 +114,8 @@ struct Objective {
         return c.f1();
       case Kind::kAccuracy:
         return c.accuracy();
+      case Kind::kEvent1:
+        return c.event1();
       case Kind::kSensitivity:
       case Kind::kNpv:
         return c.specificity();
@@ -123,6 +134,22 @@ bool is_better(double value, const Candidate& a, double best_value, const Candid
   if (std::abs(value - best_value) > kEqual) return value > best_value;
   if (std::abs(a.gap - best.gap) > kEqual) return a.gap > best.gap;
   return a.threshold < best.threshold;
+}
+
+/// The candidate of the largest value; nullptr if none has one.
+template <typename Value>
+const Candidate* find_best(const std::vector<Candidate>& all, const Value& value_of) {
+  const Candidate* best = nullptr;
+  double best_value = 0;
+  for (const Candidate& c : all) {
+    const double value = value_of(c);
+    if (std::isnan(value)) continue;
+    if (best == nullptr || is_better(value, c, best_value, *best)) {
+      best = &c;
+      best_value = value;
+    }
+  }
+  return best;
 }
 
 [[noreturn]] void reject_unreachable(const OperatingRule& rule, const Objective& objective,
@@ -169,6 +196,11 @@ OperatingRule parse_operating_rule(const std::string& text) {
 ChosenThreshold choose_threshold(const OperatingRule& rule,
                                  const std::vector<double>& probabilities,
                                  const std::vector<double>& targets) {
+  if (rule.kind == Kind::kUtility) {
+    throw Error(
+        "The operating point utility needs predictions at every step of stays; choose "
+        "another rule for one prediction a case.");
+  }
   const BinaryCases cases = sort_cases(probabilities, targets);
   if (rule.kind == Kind::kFixed) return {rule.name(), rule.bound, confusion(cases, rule.bound)};
   require_probabilities(cases);
@@ -180,17 +212,25 @@ ChosenThreshold choose_threshold(const OperatingRule& rule,
   }
   const std::vector<Candidate> all = candidates(cases);
   const Objective objective{rule.kind, rule.bound};
-  const Candidate* best = nullptr;
-  double best_value = 0;
-  for (const Candidate& c : all) {
-    const double value = objective(c.confusion);
-    if (std::isnan(value)) continue;
-    if (best == nullptr || is_better(value, c, best_value, *best)) {
-      best = &c;
-      best_value = value;
-    }
-  }
+  const Candidate* best =
+      find_best(all, [&](const Candidate& c) { return objective(c.confusion); });
   if (best == nullptr) reject_unreachable(rule, objective, all);
+  return {rule.name(), best->threshold, best->confusion};
+}
+
+ChosenThreshold choose_threshold(const OperatingRule& rule, const Predictions& predictions,
+                                 std::size_t label) {
+  if (rule.kind != Kind::kUtility) {
+    return choose_threshold(rule, column(predictions.probabilities, label),
+                            column(predictions.targets, label));
+  }
+  const auto patient = patient_numbers(predictions.patients, predictions.targets.size());
+  const Stays stays = split_stays(predictions, patient, label, kChallengeLead);
+  const BinaryCases cases =
+      sort_cases(stays.probabilities, {stays.positive.begin(), stays.positive.end()});
+  require_probabilities(cases);
+  const std::vector<Candidate> all = candidates(cases, utility_gains(stays));
+  const Candidate* best = find_best(all, [](const Candidate& c) { return c.gain; });
   return {rule.name(), best->threshold, best->confusion};
 }
 

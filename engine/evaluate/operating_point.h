@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/evaluate/evaluation.h"
 #include "engine/evaluate/metrics.h"
 
 namespace salus::evaluate {
@@ -18,14 +19,16 @@ struct OperatingRule {
     kSpecificity,  ///< specificity >= bound with the best sensitivity
     kPpv,          ///< PPV >= bound with the best sensitivity
     kNpv,          ///< NPV >= bound with the best specificity
-    kFixed         ///< the threshold itself
+    kFixed,        ///< the threshold itself
+    kEvent1,       ///< largest min(sensitivity, PPV), Event 1 of the PhysioNet Challenge 2012
+    kUtility       ///< largest utility of the PhysioNet Challenge 2019; labels a step
   } kind = Kind::kYouden;
   double bound = 0;
 
   std::string name() const;  ///< "youden", "sensitivity>=0.95", "threshold=0.5"
 };
 
-/// Reads "youden", "f1", "accuracy", "balanced", "sensitivity>=X", "specificity>=X", "ppv>=X",
+/// Reads "youden", "f1", "accuracy", "balanced", "event1", "utility", "sensitivity>=X", "specificity>=X", "ppv>=X",
 /// "npv>=X" with X in (0, 1], "threshold=X" or a bare number in [0, 1]. Spaces are ignored.
 /// \throws UsageError that lists the choices.
 OperatingRule parse_operating_rule(const std::string& text);
@@ -46,10 +49,16 @@ struct ChosenThreshold {
 ///
 /// \param probabilities  in [0, 1].
 /// \param targets        0, 1 or NaN (left out).
-/// \throws Error if a class is absent, a probability is outside [0, 1], or no threshold reaches the
-///         bound (the message names the best that is reached). kFixed needs no cases.
+/// \throws Error if a class is absent, a probability is outside [0, 1], no threshold reaches the
+///         bound (the message names the best that is reached), or the rule is kUtility, which needs
+///         stays. kFixed needs no cases.
 ChosenThreshold choose_threshold(const OperatingRule& rule,
                                  const std::vector<double>& probabilities,
                                  const std::vector<double>& targets);
+
+/// The same for one label of predictions; kUtility is chosen by one sweep over the sorted steps of
+/// the stays, in O(N log N). \throws Error also as split_stays() does for kUtility.
+ChosenThreshold choose_threshold(const OperatingRule& rule, const Predictions& predictions,
+                                 std::size_t label);
 
 }  // namespace salus::evaluate

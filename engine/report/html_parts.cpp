@@ -13,6 +13,7 @@ namespace {
 using evaluate::Estimate;
 using evaluate::Evaluation;
 using evaluate::LabelResult;
+using evaluate::OperatingResult;
 
 template <typename... Args>
 void append(std::string& text, fmt::format_string<Args...> format, Args&&... args) {
@@ -51,7 +52,8 @@ std::string head(const std::vector<std::string>& leads, const std::vector<std::s
 std::vector<std::string> headline_metrics(TaskKind task) {
   switch (task) {
     case TaskKind::kBinary:
-      return {"auroc", "auprc", "sensitivity", "specificity", "ppv", "npv", "brier", "ece"};
+      return {"auroc",       "auprc", "utility", "event1", "sensitivity",
+              "specificity", "ppv",   "npv",     "brier",  "ece"};
     case TaskKind::kMulticlass:
       return {"auroc_macro", "auroc_micro", "accuracy", "balanced_accuracy", "f1_macro", "ece"};
     case TaskKind::kMultilabel:
@@ -63,7 +65,8 @@ std::vector<std::string> headline_metrics(TaskKind task) {
   return {"mae", "rmse", "r2", "bias"};
 }
 
-std::string card(const Estimate& e) {
+/// \param note  stands below the figure.
+std::string card(const Estimate& e, const std::string& note) {
   std::string html =
       fmt::format("<div class=\"card\"><div class=\"name\">{}</div>", display_name(e.name));
   if (std::isnan(e.value)) {
@@ -83,7 +86,16 @@ std::string card(const Estimate& e) {
              percent(e.value));
     }
   }
+  if (!note.empty()) append(html, "<div class=\"interval\">{}</div>", note);
   return html + "</div>";
+}
+
+/// What the AUPRC of a binary task is to be read against.
+std::string prevalence_note(const Evaluation& evaluation) {
+  const LabelResult& label = evaluation.labels[0];
+  if (label.n == 0) return "";
+  return fmt::format("prevalence {:.3f}",
+                     static_cast<double>(label.positives) / static_cast<double>(label.n));
 }
 
 std::string section(const std::string& heading, const std::string& body) {
@@ -114,10 +126,29 @@ std::vector<std::string> compared_metrics(TaskKind task) {
   return {"auroc", "auprc", "sensitivity", "specificity", "ece"};
 }
 
+/// One row per operating point, of what `metrics` of it holds.
+std::string operating_table(const Evaluation& evaluation,
+                            std::vector<Estimate> OperatingResult::* metrics,
+                            const std::vector<std::string>& shown) {
+  std::string rows;
+  for (const LabelResult& label : evaluation.labels) {
+    for (const auto& op : label.operating_points) {
+      if ((op.*metrics).empty()) continue;
+      const std::string name =
+          evaluation.labels.size() > 1 ? label.label + ": " + op.point.name : op.point.name;
+      rows += row(fmt::format("<td>{}</td><td>{:.4f}</td>", escape(name), op.point.threshold),
+                  op.*metrics, shown);
+    }
+  }
+  if (rows.empty()) return "";
+  return "<div class=\"panel\"><table>" + head({"Rule", "Threshold"}, shown) + rows +
+         "</table></div>";
+}
+
 }  // namespace
 
 std::string display_name(const std::string& metric) {
-  static const std::array<std::array<const char*, 2>, 16> kNames{{
+  static const std::array<std::array<const char*, 2>, 21> kNames{{
       {"auroc", "AUROC"},
       {"auprc", "AUPRC"},
       {"f1", "F1"},
@@ -134,6 +165,11 @@ std::string display_name(const std::string& metric) {
       {"rmse", "RMSE"},
       {"r2", "R&sup2;"},
       {"balanced_accuracy_macro", "Balanced accuracy"},
+      {"event1", "Event 1: min(Se, PPV)"},
+      {"event2", "Event 2: H / range"},
+      {"lead_hours_q25", "Lead, lower quartile (h)"},
+      {"lead_hours_median", "Lead, median (h)"},
+      {"lead_hours_q75", "Lead, upper quartile (h)"},
   }};
   for (const auto& [name, shown] : kNames) {
     if (metric == name) return shown;
@@ -157,7 +193,9 @@ std::string header_section(const ReportData& data) {
 std::string headline_section(const Evaluation& evaluation) {
   std::string cards;
   for (const std::string& name : headline_metrics(evaluation.task)) {
-    if (const Estimate* e = find(evaluation.overall, name)) cards += card(*e);
+    const Estimate* e = find(evaluation.overall, name);
+    if (e == nullptr) continue;
+    cards += card(*e, name == "auprc" ? prevalence_note(evaluation) : "");
   }
   return "<section><div class=\"cards\">" + cards + "</div></section>\n";
 }
@@ -167,6 +205,7 @@ std::string plot_section(const ReportData& data) {
   const bool is_regression = e.task == TaskKind::kRegression;
   std::string shared;
   std::vector<std::string> names;
+  names.reserve(e.labels.size());
   for (const LabelResult& label : e.labels) names.push_back(label.label);
   add_figure(shared, "Confusion matrix", confusion_plot(e.confusion, names));
   std::string html;
@@ -189,23 +228,36 @@ std::string plot_section(const ReportData& data) {
   return html.empty() ? "" : section("Curves", html);
 }
 
-std::string operating_section(const Evaluation& evaluation) {
-  const std::vector<std::string> shown = {"sensitivity", "specificity", "ppv",
-                                          "npv",         "f1",          "accuracy"};
-  std::string rows;
+std::string stays_section(const Evaluation& evaluation) {
+  const std::string table =
+      operating_table(evaluation, &OperatingResult::stays,
+                      {"utility", "alarms_per_stay_day", "stays_alarmed", "alarmed_before_onset",
+                       "lead_hours_q25", "lead_hours_median", "lead_hours_q75"});
+  if (table.empty()) return "";
+  std::string counts;
   for (const LabelResult& label : evaluation.labels) {
-    for (const auto& op : label.operating_points) {
-      const std::string name =
-          evaluation.labels.size() > 1 ? label.label + ": " + op.point.name : op.point.name;
-      rows += row(fmt::format("<td>{}</td><td>{:.4f}</td>", escape(name), op.point.threshold),
-                  op.metrics, shown);
-    }
+    append(counts, "{}: {} stays, {} of them with an onset. ", escape(label.label), label.stays,
+           label.positive_stays);
   }
-  if (rows.empty()) return "";
+  return section("Alarms",
+                 table + "<p class=\"small soft\">" + counts +
+                     "Utility is that of the PhysioNet Challenge 2019: 0 without any alarm, 1 at "
+                     "best. The lead is from the first alarm to the onset.</p>");
+}
+
+std::string operating_section(const Evaluation& evaluation) {
+  std::vector<std::string> shown = {"sensitivity", "specificity", "ppv", "npv", "f1", "accuracy"};
+  for (const LabelResult& label : evaluation.labels) {
+    if (find(label.metrics, "event1") == nullptr) continue;
+    shown.back() = "event1";
+    break;
+  }
+  const std::string table = operating_table(evaluation, &OperatingResult::metrics, shown);
+  if (table.empty()) return "";
   return section("Operating points",
-                 "<div class=\"panel\"><table>" + head({"Rule", "Threshold"}, shown) + rows +
-                     "</table></div><p class=\"small soft\">Positive where the probability is at "
-                     "least the threshold. The thresholds come with the model.</p>");
+                 table +
+                     "<p class=\"small soft\">Positive where the probability is at least the "
+                     "threshold. The thresholds come with the model.</p>");
 }
 
 std::string label_section(const Evaluation& evaluation) {

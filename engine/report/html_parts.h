@@ -11,6 +11,7 @@ std::string header_section(const ReportData& data);
 std::string headline_section(const evaluate::Evaluation& evaluation);
 std::string plot_section(const ReportData& data);
 std::string operating_section(const evaluate::Evaluation& evaluation);
+std::string stays_section(const evaluate::Evaluation& evaluation);
 std::string label_section(const evaluate::Evaluation& evaluation);
 std::string subgroup_section(const evaluate::Evaluation& evaluation);
 std::string comparison_section(const ReportData& data);

@@ -12,9 +12,9 @@ std::string to_html(const ReportData& data) {
   const evaluate::Evaluation& e = data.evaluation;
   std::string body = header_section(data);
   for (const std::string& section :
-       {headline_section(e), plot_section(data), operating_section(e), label_section(e),
-        subgroup_section(e), comparison_section(data), worst_section(data), metrics_section(e),
-        facts_section("Speed and stability", data.performance),
+       {headline_section(e), plot_section(data), operating_section(e), stays_section(e),
+        label_section(e), subgroup_section(e), comparison_section(data), worst_section(data),
+        metrics_section(e), facts_section("Speed and stability", data.performance),
         facts_section("How this was made", data.provenance), limits_section(data)}) {
     body += section;
   }

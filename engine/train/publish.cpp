@@ -159,11 +159,9 @@ std::vector<infer::OperatingPoint> choose_operating_points(
   if (task.kind == TaskKind::kRegression || task.kind == TaskKind::kMulticlass) return points;
   for (std::size_t i = 0; i < task.labels.size(); ++i) {
     const auto before = points.size();
-    const auto probabilities = evaluate::column(predictions.probabilities, i);
-    const auto targets = evaluate::column(predictions.targets, i);
     for (const auto& rule : rules) {
       try {
-        const auto chosen = evaluate::choose_threshold(rule, probabilities, targets);
+        const auto chosen = evaluate::choose_threshold(rule, predictions, i);
         points.push_back({chosen.name, task.labels[i], chosen.threshold});
       } catch (const Error& error) {
         warn(fmt::format("Warning: \"{}\" has no operating point {}: {}", task.labels[i],
@@ -195,6 +193,8 @@ Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
   bundle.operating_points =
       choose_operating_points(bundle.task, config.operating_points, scored.predictions, warn);
   evaluate::EvaluationOptions options;
+  options.challenge2012 =
+      bundle.model.modality == Modality::kVitals && scored.predictions.hours.empty();
   for (const auto& point : bundle.operating_points) {
     options.operating_points.push_back({point.name, point.label, point.threshold});
   }

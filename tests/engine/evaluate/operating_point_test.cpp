@@ -32,6 +32,22 @@ TEST(OperatingPointTest, ChoosesMidwayBetweenNeighbouringScores) {
   EXPECT_DOUBLE_EQ(choose("specificity>=1"), 0.65);
   EXPECT_DOUBLE_EQ(choose("ppv>=0.95"), 0.65);
   EXPECT_DOUBLE_EQ(choose("npv>=1"), 0.25);
+  EXPECT_DOUBLE_EQ(choose("event1"), 0.5);  // as good as 0.65, in a wider gap
+}
+
+TEST(OperatingPointTest, EventOneIsNowhereLargerThanAtItsThreshold) {
+  for (const auto& g : load_golden("binary")) {
+    if (g["positives"] == 0 || g["negatives"] == 0) continue;
+    SCOPED_TRACE(g["name"].get<std::string>());
+    const auto p = to_numbers(g["probabilities"]), y = to_numbers(g["targets"]);
+    const Confusion best = choose_threshold({OperatingRule::Kind::kEvent1}, p, y).confusion;
+    EXPECT_EQ(best.event1(), std::min(best.sensitivity(), best.ppv()));
+    for (double t = 0; t <= 1; t += 0.001) {
+      const double other = confusion(p, y, t).event1();
+      if (std::isnan(other)) continue;
+      EXPECT_LE(other, best.event1() + 1e-12);
+    }
+  }
 }
 
 TEST(OperatingPointTest, SeparatedClassesAreCutInTheWidestGap) {
@@ -113,8 +129,9 @@ TEST(OperatingPointTest, AFixedThresholdNeedsNoCases) {
 }
 
 TEST(OperatingPointTest, NamesReadBack) {
-  for (const char* name : {"youden", "balanced", "f1", "accuracy", "sensitivity>=0.95",
-                           "specificity>=0.9", "ppv>=0.5", "npv>=0.99", "threshold=0.25"}) {
+  for (const char* name :
+       {"youden", "balanced", "f1", "accuracy", "event1", "utility", "sensitivity>=0.95",
+        "specificity>=0.9", "ppv>=0.5", "npv>=0.99", "threshold=0.25"}) {
     EXPECT_EQ(parse_operating_rule(name).name(), name);
   }
   EXPECT_EQ(parse_operating_rule(" sensitivity >= 0.95 ").name(), "sensitivity>=0.95");
@@ -137,6 +154,20 @@ TEST(OperatingPointTest, RejectsAnUnreachableBoundNamingTheBest) {
       error_of([] { choose("ppv>=0.9", {0.9, 0.8, 0.7, 0.2}, {0, 1, 1, 0}); });
   EXPECT_THAT(message, HasSubstr("ppv>=0.9"));
   EXPECT_THAT(message, HasSubstr("0.6667"));
+}
+
+TEST(OperatingPointTest, UtilityNeedsStays) {
+  EXPECT_THAT(error_of([] { choose("utility"); }), HasSubstr("every step of stays"));
+}
+
+TEST(OperatingPointTest, OtherRulesReadOneLabelOfPredictions) {
+  Predictions p;
+  p.labels = {"a", "b"};
+  for (std::size_t i = 0; i < kScores.size(); ++i) {
+    p.probabilities.push_back({0.5, kScores[i]});
+    p.targets.push_back({0, kTargets[i]});
+  }
+  EXPECT_DOUBLE_EQ(choose_threshold({OperatingRule::Kind::kYouden}, p, 1).threshold, 0.65);
 }
 
 TEST(OperatingPointTest, RejectsScoresThatAreNoProbabilities) {

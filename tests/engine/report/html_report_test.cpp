@@ -77,6 +77,32 @@ TEST(HtmlReportTest, EscapesTextAndNamesNoPatient) {
   EXPECT_THAT(html, Not(HasSubstr("PATIENT-")));
 }
 
+TEST(HtmlReportTest, StepsOfStaysHaveATableOfAlarms) {
+  evaluate::Predictions p;
+  p.labels = {"sepsis <early>"};
+  for (int i = 0; i < 200; ++i) {
+    p.ids.push_back("STAY-" + std::to_string(i / 20));
+    p.patients.push_back("PATIENT-" + std::to_string(i / 20));
+    p.hours.push_back(i % 20);
+    p.targets.push_back({i % 40 >= 30 ? 1.0 : 0.0});
+    p.probabilities.push_back({i % 40 >= 25 ? 0.7 : 0.1 + 0.01 * (i % 7)});
+  }
+  evaluate::EvaluationOptions options;
+  options.resampling.replicates = 50;
+  options.operating_points = {{"utility", "sepsis <early>", 0.5}};
+  ReportData data;
+  data.evaluation = evaluate::evaluate(p, options);
+  const std::string html = to_html(data);
+  for (const char* text : {"<h2>Alarms</h2>", "10 stays, 5 of them with an onset", "Utility",
+                           "Alarms per stay day", "Lead, median (h)", "prevalence 0.250"}) {
+    EXPECT_THAT(html, HasSubstr(text)) << text;
+  }
+  EXPECT_THAT(html, Not(HasSubstr("STAY-")));
+  EXPECT_THAT(html, Not(HasSubstr("PATIENT-")));
+  EXPECT_THAT(html, Not(HasSubstr("<early>")));
+  EXPECT_THAT(to_html(testing::sample_report()), Not(HasSubstr("<h2>Alarms</h2>")));
+}
+
 TEST(HtmlReportTest, PartsWithoutDataAreLeftOut) {
   ReportData data;
   data.title = "empty";

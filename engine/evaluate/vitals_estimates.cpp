@@ -1,0 +1,50 @@
+#include <cmath>
+
+#include "engine/evaluate/alarms.h"
+#include "engine/evaluate/challenge2012.h"
+#include "engine/evaluate/job.h"
+#include "engine/evaluate/sepsis_utility.h"
+#include "engine/io/error.h"
+
+namespace salus::evaluate {
+
+std::vector<Estimate> estimate_challenge2012(const Question& q, double threshold,
+                                             const EvaluationOptions& options) {
+  std::vector<Estimate> estimates;
+  if (q.targets.empty()) {
+    for (const auto& field : challenge2012_fields()) {
+      estimates.push_back({field.name, std::nan(""), std::nullopt, ""});
+    }
+  } else {
+    const Challenge2012Evaluator evaluator(q.probabilities, q.targets, threshold);
+    estimates = estimate_fields<Challenge2012>(
+        challenge2012_fields(), resampler(q),
+        [&](std::span<const double> weights) { return evaluator(weights); }, options, "");
+  }
+  const std::size_t positives = q.positives();
+  for (Estimate& e : estimates) {
+    if (!std::isnan(e.value)) continue;
+    e.absent_because = challenge2012_absent_reason(e.name, positives, q.targets.size() - positives);
+  }
+  return estimates;
+}
+
+void add_stays(const Job& job, std::size_t label, LabelResult& result) {
+  const StepOptions& steps = job.options.steps;
+  if (!steps.label_lead.empty() && steps.label_lead.size() != job.p.labels.size()) {
+    throw Error("The hours from label to onset must be given for each label or none.");
+  }
+  const double lead = steps.label_lead.empty() ? kChallengeLead : steps.label_lead[label];
+  const Stays stays = split_stays(job.p, job.patient, label, lead);
+  result.stays = stays.size();
+  result.positive_stays = stays.positives();
+  for (OperatingResult& at : result.operating_points) {
+    const AlarmRule rule{at.point.threshold, steps.refractory, steps.longest_lead};
+    at.stays = {
+        estimate_utility(stays, at.point.threshold, job.options.resampling, job.options.level)};
+    for (Estimate& e : estimate_alarms(stays, rule, job.options)) at.stays.push_back(std::move(e));
+  }
+  result.metrics.push_back(result.operating_points.front().stays.front());
+}
+
+}  // namespace salus::evaluate
