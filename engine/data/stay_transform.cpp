@@ -169,23 +169,32 @@ std::int64_t StayTransform::static_width() const {
   return static_cast<std::int64_t>(static_mean_.size() + flags_.size());
 }
 
+const kernels::VitalsGridSpec& StayTransform::grid() const {
+  if (plan_) return plan_->spec();
+  throw Error(
+      "The means and standard deviations of the variables are not known: [transform] has "
+      "no statistics.");
+}
+
 Batch StayTransform::inputs(const io::VitalsTable& table,
                             const std::vector<std::int64_t>& stays) const {
-  if (!plan_) {
-    throw Error(
-        "The means and standard deviations of the variables are not known: [transform] has "
-        "no statistics.");
-  }
+  grid();
   Batch batch;
   const auto grid = (*plan_)(events_of(table, stays));
   batch.inputs = {
       {"values", grid.values}, {"mask", grid.mask}, {"delta", grid.delta}, {"length", grid.length}};
+  batch.inputs["static"] = statics(table, stays);
+  for (const auto stay : stays) batch.ids.push_back(table.ids[stay]);
+  return batch;
+}
+
+at::Tensor StayTransform::statics(const io::VitalsTable& table,
+                                  const std::vector<std::int64_t>& stays) const {
   const auto count = static_cast<std::int64_t>(stays.size());
   at::Tensor statics = at::zeros({count, static_width()}, at::kFloat);
   float* out = statics.mutable_data_ptr<float>();
   const std::size_t columns = static_mean_.size();
   for (const auto stay : stays) {
-    batch.ids.push_back(table.ids[stay]);
     const float* row = table.statics.data() + stay * static_cast<std::int64_t>(columns);
     for (std::size_t c = 0; c < columns; ++c) {
       const double score = (row[c] - static_mean_[c]) / static_stddev_[c];
@@ -193,8 +202,7 @@ Batch StayTransform::inputs(const io::VitalsTable& table,
     }
     for (const auto flag : flags_) *out++ = std::isnan(row[flag]) ? 1.0F : 0.0F;
   }
-  batch.inputs["static"] = statics;
-  return batch;
+  return statics;
 }
 
 std::string StayTransform::toml() const {
