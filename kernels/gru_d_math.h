@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/device.h"
+#include "kernels/padding.h"
 #include "kernels/philox.h"
 
 // What the CPU and CUDA halves of gru_d share: sizes, arithmetic, and the layout of `saved`.
@@ -20,9 +21,6 @@ struct GateMath : ScalarMath {
 #define SALUS_FORMULA SALUS_HD
 #include "kernels/gate_formula-inl.h"
 #undef SALUS_FORMULA
-
-/// Rows of units and variables are padded to whole vectors.
-SALUS_HD constexpr std::int64_t padded16(std::int64_t count) { return (count + 15) / 16 * 16; }
 
 /// Order of `saved` [N, T, 6, padded16(H)].
 enum GruDSaved { kSavedR, kSavedZ, kSavedN, kSavedHn, kSavedDecayed, kSavedDecay, kSavedCount };

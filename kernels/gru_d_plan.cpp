@@ -9,20 +9,6 @@
 namespace salus::kernels {
 namespace {
 
-/// Packs element(k, j) of depth x columns.
-template <class Element>
-GruDPanels pack(std::int64_t depth, std::int64_t columns, const Element& element) {
-  GruDPanels panels{depth, columns, {}};
-  panels.data.resize(static_cast<std::size_t>(depth * columns));
-  float* to = panels.data.data();
-  for (std::int64_t first = 0; first < columns; first += 16) {
-    for (std::int64_t k = 0; k < depth; ++k) {
-      for (std::int64_t j = first; j < first + 16; ++j) *to++ = element(k, j);
-    }
-  }
-  return panels;
-}
-
 AlignedFloats padded(const float* from, std::int64_t count) {
   AlignedFloats to(static_cast<std::size_t>(padded16(count)));
   std::copy_n(from, count, to.begin());
@@ -71,9 +57,9 @@ GruDForwardWeights pack_forward(const GruDSizes& sizes, const GruDWeights& w) {
     return [&weight](std::int64_t k, std::int64_t j) { return weight.at(j, k); };
   };
   return {.sizes = sizes,
-          .input = pack(2 * sizes.variables, 3 * units, transposed(input)),
-          .state = pack(sizes.units, 3 * units, transposed(state)),
-          .decay = pack(sizes.variables, units, transposed(decay)),
+          .input = pack_panels(2 * sizes.variables, 3 * units, transposed(input)),
+          .state = pack_panels(sizes.units, 3 * units, transposed(state)),
+          .decay = pack_panels(sizes.variables, units, transposed(decay)),
           .input_bias = padded_gates(w.bias_ih, sizes),
           .state_bias = padded_gates(w.bias_hh, sizes),
           .decay_bias = padded(w.hidden_decay_bias, sizes.units),
@@ -92,11 +78,11 @@ GruDBackwardWeights pack_backward(const GruDSizes& sizes, const GruDWeights& w) 
     const std::int64_t row = k < units ? k + 2 * units : k - units;
     return j < sizes.variables ? input.at(row, j) : 0.0f;
   };
-  return {.values = pack(3 * units, variables, of_values),
-          .state = pack(3 * units, units,
-                        [&](std::int64_t k, std::int64_t j) { return state.at(k, j); }),
-          .decay = pack(units, variables,
-                        [&](std::int64_t k, std::int64_t j) { return decay.at(k, j); }),
+  return {.values = pack_panels(3 * units, variables, of_values),
+          .state = pack_panels(3 * units, units,
+                               [&](std::int64_t k, std::int64_t j) { return state.at(k, j); }),
+          .decay = pack_panels(units, variables,
+                               [&](std::int64_t k, std::int64_t j) { return decay.at(k, j); }),
           .zeros = AlignedFloats(static_cast<std::size_t>(std::max(units, variables)))};
 }
 

@@ -3,36 +3,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <new>
 #include <vector>
 
 #include "kernels/gru_d_math.h"
+#include "kernels/panels.h"
 
 // What the files of gru_d's CPU half share: packed weights, raw arrays, the order of the series.
 
 namespace salus::kernels {
-
-/// Memory at multiples of 64 bytes: no vector of 16 floats crosses a cache line.
-template <typename T>
-struct CacheLineAllocator {
-  using value_type = T;
-  CacheLineAllocator() = default;
-  template <typename U>
-  CacheLineAllocator(const CacheLineAllocator<U>&) {}
-  T* allocate(std::size_t n) {
-    return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{64}));
-  }
-  void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t{64}); }
-  bool operator==(const CacheLineAllocator&) const { return true; }
-};
-using AlignedFloats = std::vector<float, CacheLineAllocator<float>>;
-
-/// The right operand of a product, depth x columns, as panels of 16 columns: element (k, j) is
-/// data[j / 16 * depth * 16 + k * 16 + j % 16].
-struct GruDPanels {
-  std::int64_t depth = 0, columns = 0;
-  AlignedFloats data;
-};
 
 /// float32, contiguous, as in GruDParameters.
 struct GruDWeights {
@@ -43,19 +21,19 @@ struct GruDWeights {
 /// Weights of the forward pass. Vectors over units or variables are padded by zeros to 16; gates r,
 /// z, n begin at 0, 1 and 2 times padded_units().
 struct GruDForwardWeights {
-  GruDSizes sizes;   ///< series and steps are not used
-  GruDPanels input;  ///< 2 D x 3 units
-  GruDPanels state;  ///< H x 3 units
-  GruDPanels decay;  ///< D x units
+  GruDSizes sizes;  ///< series and steps are not used
+  Panels input;     ///< 2 D x 3 units
+  Panels state;     ///< H x 3 units
+  Panels decay;     ///< D x units
   AlignedFloats input_bias, state_bias, decay_bias, input_decay_weight, input_decay_bias, mean;
 };
 
 /// Weights of the backward pass: the transposes, rows of `values` in the order n, r, z, of `state`
 /// in the order r, z, n; and zeros to start sums from.
 struct GruDBackwardWeights {
-  GruDPanels values;  ///< 3 units x D: columns of imputed values alone
-  GruDPanels state;   ///< 3 units x H
-  GruDPanels decay;   ///< units x D
+  Panels values;  ///< 3 units x D: columns of imputed values alone
+  Panels state;   ///< 3 units x H
+  Panels decay;   ///< units x D
   AlignedFloats zeros;
 };
 

@@ -1,26 +1,11 @@
 // Decay, imputation and gates of rows on vectors: gru_d_cpu.cpp's, once per Highway target. No
 // include guard.
 
-#include "kernels/vector_math-inl.h"
-
-/// The arithmetic of gate_formula-inl.h; its scalar twin is in gru_d_math.h.
-struct VectorGateMath : VectorMath {
-  static HWY_INLINE V div(V a, V b) { return hn::Div(a, b); }
-  static HWY_INLINE V unless_nan(V v, V other) { return hn::IfThenElse(hn::IsNaN(v), v, other); }
-  static HWY_INLINE V if_positive(V v, V yes, V no) {
-    return hn::IfThenElse(hn::Gt(v, hn::Zero(D())), yes, no);
-  }
-};
-
-#define SALUS_FORMULA HWY_INLINE
-// random_formula first: gate_formula finds its exponential there.
+// Panels after the vectors they are made of.
 // clang-format off
-#include "kernels/random_formula-inl.h"
-#include "kernels/gate_formula-inl.h"
+#include "kernels/gate_math-inl.h"
+#include "kernels/panels-inl.h"
 // clang-format on
-#undef SALUS_FORMULA
-
-#include "kernels/gru_d_gemm-inl.h"
 
 /// The first `count` floats at `from` and zeros; reads no further.
 HWY_INLINE V load_first(const float* from, std::int64_t count) {
@@ -35,9 +20,6 @@ HWY_INLINE V load_first(const float* from, std::int64_t count) {
   return hn::Load(d, buffer);
 #endif
 }
-
-HWY_INLINE V load(const float* from) { return hn::LoadU(D(), from); }
-HWY_INLINE void store(V v, float* to) { hn::StoreU(v, D(), to); }
 
 HWY_INLINE void impute_row(const GruDForwardWeights& w, const float* values, const float* mask,
                            const float* delta, const InputRow& row) {

@@ -9,22 +9,6 @@
 
 namespace salus::kernels {
 
-/// Hands out pieces of a block; with no block it only counts.
-class Carver {
- public:
-  explicit Carver(float* memory) : memory_(memory) {}
-  float* take(std::int64_t floats) {
-    float* piece = memory_ == nullptr ? nullptr : memory_ + used_;
-    used_ += padded16(floats);
-    return piece;
-  }
-  std::size_t used() const { return static_cast<std::size_t>(used_); }
-
- private:
-  float* memory_;
-  std::int64_t used_ = 0;
-};
-
 /// What the input of one step becomes. Rows have room for whole vectors.
 struct InputRow {
   float* x_last;  ///< [D] in and out: the last observed values

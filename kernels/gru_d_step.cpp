@@ -68,6 +68,19 @@ void GruDStepper::reset(std::int64_t series, const GruDState& state) const {
   std::fill_n(state.last_time, series * variables(), std::numeric_limits<double>::quiet_NaN());
 }
 
+void GruDStepper::advance(std::int64_t series, const float* values, const float* mask,
+                          const float* delta, float* hidden, float* x_last,
+                          float* workspace) const {
+  const std::int64_t d = variables(), h = units();
+  for (std::int64_t first = 0; first < series; first += kGroupRows) {
+    gru_d_step_cpu(packed_->weights, std::min(kGroupRows, series - first), values + first * d,
+                   mask + first * d, delta + first * d, hidden + first * h, x_last + first * d,
+                   workspace);
+  }
+}
+
+const float* GruDStepper::mean() const { return packed_->weights.mean.data(); }
+
 void GruDStepper::step(std::int64_t series, const double* time, const float* values,
                        const float* mask, const GruDState& state, float* workspace) const {
   const std::int64_t d = variables(), h = units();
@@ -75,8 +88,8 @@ void GruDStepper::step(std::int64_t series, const double* time, const float* val
   for (std::int64_t first = 0; first < series; first += kGroupRows) {
     const std::int64_t rows = std::min(kGroupRows, series - first);
     pass_time(rows, d, time + first, mask + first * d, state.last_time + first * d, delta);
-    gru_d_step_cpu(packed_->weights, rows, values + first * d, mask + first * d, delta,
-                   state.hidden + first * h, state.x_last + first * d, workspace);
+    advance(rows, values + first * d, mask + first * d, delta, state.hidden + first * h,
+            state.x_last + first * d, workspace);
   }
 }
 

@@ -48,6 +48,14 @@ class GruDStepper {
   void step(std::int64_t series, const double* time, const float* values, const float* mask,
             const GruDState& state, float* workspace) const;
 
+  /// The same where the deltas are known.
+  ///
+  /// \param delta  [N, D]. \param hidden  [N, H], renewed. \param x_last  [N, D], renewed.
+  void advance(std::int64_t series, const float* values, const float* mask, const float* delta,
+               float* hidden, float* x_last, float* workspace) const;
+  /// x_last of a series before its first step: the mean, [D].
+  const float* mean() const;
+
  private:
   struct Packed;
   std::unique_ptr<const Packed> packed_;

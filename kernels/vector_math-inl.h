@@ -10,6 +10,7 @@ using DU = hn::RebindToUnsigned<D>;
 using DI = hn::RebindToSigned<D>;
 using V = hn::Vec<D>;
 using VU = hn::Vec<DU>;
+constexpr std::int64_t kLanes = hn::MaxLanes(D());
 
 /// The arithmetic of random_formula-inl.h on vectors; its scalar twin is ScalarMath in philox.h.
 struct VectorMath {

@@ -8,15 +8,16 @@
 
 namespace salus::models {
 
-std::int64_t positive_option(const ModelSpec& spec, const std::string& key, std::int64_t fallback) {
+std::int64_t positive_option(const ModelSpec& spec, const std::string& key, std::int64_t fallback,
+                             std::int64_t most) {
   const double value = spec.option(key, static_cast<double>(fallback));
-  if (value >= 1 && value <= 65536 && value == std::floor(value)) {
+  if (value >= 1 && value <= static_cast<double>(most) && value == std::floor(value)) {
     return static_cast<std::int64_t>(value);
   }
   throw UsageError(
       fmt::format("The option '{}' of the model '{}' is {}; it must be a whole number from 1 to "
-                  "65536.",
-                  key, spec.name, value));
+                  "{}.",
+                  key, spec.name, value, most));
 }
 
 double fraction_option(const ModelSpec& spec, const std::string& key, double fallback) {

@@ -7,8 +7,9 @@
 
 namespace salus::models {
 
-/// The option as a whole number of at least 1. \throws UsageError otherwise.
-std::int64_t positive_option(const ModelSpec& spec, const std::string& key, std::int64_t fallback);
+/// The option as a whole number from 1 to `most`. \throws UsageError otherwise.
+std::int64_t positive_option(const ModelSpec& spec, const std::string& key, std::int64_t fallback,
+                             std::int64_t most = 65536);
 
 /// The option as a probability in [0, 1). \throws UsageError otherwise.
 double fraction_option(const ModelSpec& spec, const std::string& key, double fallback);

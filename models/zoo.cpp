@@ -6,6 +6,8 @@
 #include "models/image/smallcnn.h"
 #include "models/vitals/gru_d.h"
 #include "models/vitals/recurrent.h"
+#include "models/vitals/tcn.h"
+#include "models/vitals/transformer.h"
 
 namespace salus {
 
@@ -19,6 +21,8 @@ void register_zoo(Registry& registry) {
   registry.add(models::gru());
   registry.add(models::lstm());
   registry.add(models::gru_d_entry());
+  registry.add(models::tcn());
+  registry.add(models::transformer());
 }
 
 }  // namespace salus

@@ -1,5 +1,7 @@
 #include "models/image/image_model.h"
 
+#include "models/row_wise.h"
+
 namespace salus::models {
 
 ImageModel::ImageModel(double dropout) : dropout_(dropout) {}

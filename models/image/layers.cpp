@@ -77,16 +77,6 @@ void NormReluImpl::prepare(at::ScalarType) {
   shift_ = folded.shift.to(at::kFloat);
 }
 
-at::Tensor linear_by_row(nn::Linear& linear, const at::Tensor& x) {
-  if (at::GradMode::is_enabled() || x.size(0) == 0) return linear->forward(x);
-  std::vector<at::Tensor> rows;
-  for (const at::Tensor& row : x.split(1)) {
-    // A copy, because the product also depends on how its operands are aligned.
-    rows.push_back(linear->forward(row.clone()));
-  }
-  return at::cat(rows);
-}
-
 at::Tensor mean_by_image(const at::Tensor& x, at::ScalarType dtype) {
   if (at::GradMode::is_enabled() || x.size(0) == 0) return at::mean(x, {2, 3}, false, dtype);
   std::vector<at::Tensor> means;

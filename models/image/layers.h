@@ -57,13 +57,9 @@ TORCH_MODULE(NormRelu);
 /// act(x), in place where autograd allows it.
 at::Tensor activate(at::Tensor x, Activation activation);
 
-/// linear(x) for x [N, E]. Without gradients each row is multiplied on its own: a matrix product
-/// rounds a row differently depending on its place among the others, and a score must not depend on
-/// the batch it is in.
-at::Tensor linear_by_row(torch::nn::Linear& linear, const at::Tensor& x);
-
 /// Mean over rows and columns of x [N, C, H, W] -> [N, C] in `dtype`. Without gradients each image
-/// is averaged on its own, for the same reason: threads divide a batch where no image ends.
+/// is averaged on its own: threads divide a batch where no image ends, and a score must not depend
+/// on the batch it is in.
 at::Tensor mean_by_image(const at::Tensor& x, at::ScalarType dtype);
 
 /// Prepares every Conv and NormRelu below `module`.

@@ -6,6 +6,7 @@
 
 #include "engine/io/error.h"
 #include "models/image/image_model.h"
+#include "models/row_wise.h"
 
 namespace salus::models {
 namespace {

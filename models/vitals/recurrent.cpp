@@ -1,6 +1,10 @@
 #include "models/vitals/recurrent.h"
 
+#include <fmt/format.h>
+
+#include "engine/io/error.h"
 #include "models/options.h"
+#include "models/vitals/recurrent_step.h"
 #include "models/vitals/vitals_model.h"
 
 namespace salus::models {
@@ -16,61 +20,114 @@ at::Tensor layered(const at::Tensor& initial, std::int64_t layers) {
   return at::cat({initial.unsqueeze(0), rest});
 }
 
-class Gru : public VitalsModel {
+std::vector<RecurrentLayer> layers_of(const nn::Module& rnn, std::int64_t layers) {
+  const auto parameters = rnn.named_parameters();
+  std::vector<RecurrentLayer> found;
+  for (std::int64_t i = 0; i < layers; ++i) {
+    const auto of = [&](const char* name) { return parameters[fmt::format("{}_l{}", name, i)]; };
+    found.push_back({of("weight_ih"), of("weight_hh"), of("bias_ih"), of("bias_hh")});
+  }
+  return found;
+}
+
+/// What a recurrence is called in torch, how it is run and how it is stepped.
+struct GruKind {
+  using Rnn = nn::GRU;
+  using Options = nn::GRUOptions;
+  static constexpr auto kStep = gru_step;
+  static at::Tensor run(Rnn& rnn, const at::Tensor& series, const at::Tensor& state) {
+    return std::get<0>(rnn->forward(series, state));
+  }
+};
+struct LstmKind {
+  using Rnn = nn::LSTM;
+  using Options = nn::LSTMOptions;
+  static constexpr auto kStep = lstm_step;
+  static at::Tensor run(Rnn& rnn, const at::Tensor& series, const at::Tensor& state) {
+    return std::get<0>(rnn->forward(series, std::make_tuple(state, at::zeros_like(state))));
+  }
+};
+
+/// Each stay from its last step to its first; what lies beyond its end stays there.
+at::Tensor reversed(const at::Tensor& series, const at::Tensor& length) {
+  const at::Tensor steps = at::arange(series.size(1), length.options()).unsqueeze(0);
+  const at::Tensor ends = length.unsqueeze(1);
+  const at::Tensor from = at::where(steps.lt(ends), ends - 1 - steps, steps);
+  return series.gather(1, from.to(series.device()).unsqueeze(2).expand_as(series));
+}
+
+/// Units of one direction.
+std::int64_t units_of(const ModelSpec& spec, std::int64_t hidden, bool bidirectional) {
+  if (!bidirectional) return hidden;
+  if (spec.per_step) {
+    throw UsageError(fmt::format(
+        "The model '{}' looks ahead with bidirectional = 1, which a label a step does not allow; "
+        "leave the option out.",
+        spec.name));
+  }
+  if (hidden % 2 != 0) {
+    throw UsageError(
+        fmt::format("The model '{}' cannot halve hidden = {} for its two directions; make it even.",
+                    spec.name, hidden));
+  }
+  return hidden / 2;
+}
+
+template <typename Kind>
+class Recurrent : public VitalsModel {
  public:
-  explicit Gru(const ModelSpec& spec)
-      : VitalsModel(spec), layers_(positive_option(spec, "layers", 1)) {
-    rnn_ = register_module(
-        "rnn",
-        nn::GRU(
-            nn::GRUOptions(3 * spec.variables, hidden()).num_layers(layers_).batch_first(true)));
+  explicit Recurrent(const ModelSpec& spec)
+      : VitalsModel(spec),
+        layers_(positive_option(spec, "layers", 1)),
+        bidirectional_(flag_option(spec, "bidirectional")) {
+    const auto options =
+        typename Kind::Options(3 * spec.variables, units_of(spec, hidden(), bidirectional_))
+            .num_layers(layers_)
+            .batch_first(true);
+    rnn_ = register_module("rnn", typename Kind::Rnn(options));
+    if (bidirectional_) reverse_ = register_module("rnn_reverse", typename Kind::Rnn(options));
   }
 
  protected:
   at::Tensor encode(const Stays& stays, const at::Tensor& initial) override {
-    return std::get<0>(rnn_->forward(series_of(stays), layered(initial, layers_)));
+    const at::Tensor series = series_of(stays);
+    if (!bidirectional_) return Kind::run(rnn_, series, layered(initial, layers_));
+    const std::vector<at::Tensor> starts = initial.chunk(2, 1);
+    const auto start = [&](int i) { return layered(starts[i].contiguous(), layers_); };
+    // Both have seen the whole stay where it ends.
+    return at::cat({Kind::run(rnn_, series, start(0)),
+                    Kind::run(reverse_, reversed(series, stays.length), start(1))},
+                   2);
+  }
+
+  std::unique_ptr<StepEncoder> step_encoder() const override {
+    return bidirectional_ ? nullptr : Kind::kStep(variables(), layers_of(*rnn_, layers_));
   }
 
  private:
   std::int64_t layers_;
-  nn::GRU rnn_{nullptr};
+  bool bidirectional_;
+  typename Kind::Rnn rnn_{nullptr}, reverse_{nullptr};
 };
 
-class Lstm : public VitalsModel {
- public:
-  explicit Lstm(const ModelSpec& spec)
-      : VitalsModel(spec), layers_(positive_option(spec, "layers", 1)) {
-    rnn_ = register_module(
-        "rnn",
-        nn::LSTM(
-            nn::LSTMOptions(3 * spec.variables, hidden()).num_layers(layers_).batch_first(true)));
-  }
-
- protected:
-  at::Tensor encode(const Stays& stays, const at::Tensor& initial) override {
-    const at::Tensor state = layered(initial, layers_);
-    return std::get<0>(
-        rnn_->forward(series_of(stays), std::make_tuple(state, at::zeros_like(state))));
-  }
-
- private:
-  std::int64_t layers_;
-  nn::LSTM rnn_{nullptr};
-};
-
-template <typename Network>
+template <typename Kind>
 ModelEntry entry(const std::string& name, const std::string& description) {
-  return {name, description, vitals_options({{"layers", "recurrent layers (1)"}}),
-          [](const ModelSpec& spec) { return std::make_shared<Network>(spec); }, Modality::kVitals};
+  return {name, description,
+          vitals_options({{"layers", "recurrent layers (1)"},
+                          {"bidirectional",
+                           "1: half the units run from the stay's end to its beginning; for one "
+                           "label a stay, and never bin by bin (0)"}}),
+          [](const ModelSpec& spec) { return std::make_shared<Recurrent<Kind>>(spec); },
+          Modality::kVitals};
 }
 
 }  // namespace
 
 ModelEntry gru() {
-  return entry<Gru>("gru", "GRU over values, masks and time since the last value");
+  return entry<GruKind>("gru", "GRU over values, masks and time since the last value");
 }
 ModelEntry lstm() {
-  return entry<Lstm>("lstm", "LSTM over values, masks and time since the last value");
+  return entry<LstmKind>("lstm", "LSTM over values, masks and time since the last value");
 }
 
 }  // namespace salus::models

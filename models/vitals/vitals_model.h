@@ -6,53 +6,57 @@
 
 #include "engine/core/model.h"
 #include "engine/core/registry.h"
+#include "models/vitals/stays.h"
+#include "models/vitals/step_encoder.h"
 
 namespace salus::models {
 
-/// A batch of stays: values, mask, delta [N, T, D], length int64 [N], static [N, S].
-struct Stays {
-  at::Tensor values, mask, delta, length, statics;
-};
-
-/// What networks on vital signs share: an encoder of the series, beside whose state at the stay's
-/// end stand the static covariates and, if asked for, a summary of the series; then dropout and a
-/// linear head.
+/// What networks on vital signs share: an encoder of the series, beside whose state stand the static
+/// covariates and, if asked for, a summary of the series; then dropout and a linear head.
 ///
 /// Per stay the head sees [state after the last valid step, static, summary]; per step (ModelSpec::
-/// per_step) [state, static] of every step. A stay without any step has the encoder's initial state.
-/// Options: hidden, dropout, summary.
+/// per_step) [state, static, summary so far] of every step. Static covariates also set the state
+/// before the first step, tanh(static_state(static)), which is all that a stay without steps has.
+/// Features and logits are float32 whatever the encoder computes in: a logit rounded to bfloat16
+/// would tie scores that differ.
+///
+/// Options: hidden, dropout, summary. Parameters: static_state.{weight,bias} if there are statics,
+/// fc.{weight,bias}, and the encoder's.
 class VitalsModel : public Model {
  public:
+  /// \throws c10::Error if the batch lacks an input or has one of another shape (stays_of()).
   at::Tensor embed(const Batch& batch) override;
   at::Tensor classify(const at::Tensor& features) override;
   std::string head() const override { return "fc"; }
+  void prepare_inference(at::ScalarType dtype) override;
+  std::unique_ptr<StepNetwork> step_network() const override;
 
  protected:
   explicit VitalsModel(const ModelSpec& spec);
 
-  /// \param initial  [N, H], the state before the first step.
+  /// \param stays    floating-point inputs in dtype(). \param initial  [N, H] in dtype(), the state
+  ///                 before the first step.
   /// \returns the state after each step [N, T, H]; what lies beyond a stay's length is not used.
   virtual at::Tensor encode(const Stays& stays, const at::Tensor& initial) = 0;
+  /// encode() bin by bin; null if it looks ahead.
+  virtual std::unique_ptr<StepEncoder> step_encoder() const { return nullptr; }
 
+  std::int64_t variables() const { return variables_; }
   std::int64_t hidden() const { return hidden_; }
+  double dropout() const { return dropout_; }
+  /// What the encoder computes in.
+  at::ScalarType dtype() const { return dtype_; }
 
  private:
-  at::Tensor initial_state(const Stays& stays);
+  at::Tensor initial_state(const at::Tensor& statics);
+  at::Tensor at_end(const at::Tensor& states, const at::Tensor& length, const at::Tensor& initial);
 
-  std::int64_t hidden_, statics_;
+  std::int64_t variables_, hidden_, statics_;
   bool per_step_, summary_;
   double dropout_;
+  at::ScalarType dtype_ = at::kFloat;
   torch::nn::Linear static_state_{nullptr}, fc_{nullptr};
 };
-
-/// Per variable over its observed bins within the stay: minimum, maximum, mean, first, last, log(1 +
-/// count) and slope per bin of a least-squares line; all 0 where never observed.
-/// \returns [N, 7 D].
-at::Tensor summarise(const Stays& stays);
-inline constexpr std::int64_t kSummaries = 7;
-
-/// Values, mask and log(1 + delta) side by side, [N, T, 3 D]: what plain recurrent networks see.
-at::Tensor series_of(const Stays& stays);
 
 /// The options that every vitals model takes, with their help texts, and `more`.
 std::map<std::string, std::string> vitals_options(std::map<std::string, std::string> more = {});

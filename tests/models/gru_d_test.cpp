@@ -1,52 +1,20 @@
-#include "models/vitals/gru_d.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <cmath>
 
-#include "engine/io/error.h"
+#include "tests/models/vitals_support.h"
 
-namespace salus::models {
+namespace salus::test {
 namespace {
 
-constexpr GruDOptions kOptions{.variables = 5, .statics = 3, .units = 12, .outputs = 2};
-
-/// Series of up to `steps` steps, a third observed, NaN where not.
-Batch vitals(std::int64_t series, std::int64_t steps, const GruDOptions& options = kOptions) {
-  const std::vector<std::int64_t> shape = {series, steps, options.variables};
-  const at::Tensor observed = torch::rand(shape) < 0.35;
-  Batch batch;
-  batch.inputs["values"] = torch::randn(shape).masked_fill(~observed, NAN);
-  batch.inputs["mask"] = observed;
-  batch.inputs["delta"] = torch::rand(shape) * 2;
-  batch.inputs["length"] = torch::randint(1, steps + 1, {series}, torch::kLong);
-  batch.inputs["static"] = torch::randn({series, options.statics});
-  batch.ids.resize(static_cast<std::size_t>(series));
-  return batch;
-}
-
-Batch rows_of(const Batch& batch, std::int64_t begin, std::int64_t end) {
-  Batch part;
-  for (const auto& [name, tensor] : batch.inputs) part.inputs[name] = tensor.slice(0, begin, end);
-  part.ids.resize(static_cast<std::size_t>(end - begin));
-  return part;
-}
-
-TEST(GruDModelTest, FeaturesAreTheLastStateAndTheStatics) {
-  torch::manual_seed(1);
-  const auto model = make_gru_d(kOptions);
-  const Batch batch = vitals(6, 9);
-  const at::Tensor features = model->embed(batch);
-  EXPECT_EQ(features.sizes(), (std::vector<std::int64_t>{6, 15}));
-  EXPECT_TRUE(torch::equal(features.slice(1, 12), batch.inputs.at("static")));
-  EXPECT_EQ(model->classify(features).sizes(), (std::vector<std::int64_t>{6, 2}));
-  EXPECT_EQ(model->head(), "fc");
+ModelSpec small(std::map<std::string, double> options = {{"hidden", 12}}) {
+  return stay_spec("gru_d", std::move(options));
 }
 
 TEST(GruDModelTest, HasTheParametersByTheirNames) {
-  const auto model = make_gru_d(kOptions);
+  const auto model = make_model(small());
   std::vector<std::string> names;
   for (const auto& item : model->named_parameters()) names.push_back(item.key());
   EXPECT_THAT(names, testing::UnorderedElementsAre(
@@ -58,41 +26,21 @@ TEST(GruDModelTest, HasTheParametersByTheirNames) {
 
 TEST(GruDModelTest, StaticsSetTheInitialState) {
   torch::manual_seed(2);
-  const auto model = make_gru_d(kOptions);
-  Batch batch = vitals(2, 4);
-  batch.inputs["length"] = torch::zeros({2}, torch::kLong);  // nothing but the statics
+  const auto model = make_model(small());
+  const Batch batch = stays({0, 0});  // nothing but the statics
   const auto parameters = model->named_parameters();
-  const at::Tensor expected = torch::tanh(torch::linear(
-      batch.inputs["static"], parameters["static_state.weight"], parameters["static_state.bias"]));
+  const at::Tensor expected =
+      torch::tanh(torch::linear(batch.inputs.at("static"), parameters["static_state.weight"],
+                                parameters["static_state.bias"]));
   EXPECT_TRUE(torch::allclose(model->embed(batch).slice(1, 0, 12), expected, 1e-5, 1e-6));
-}
-
-TEST(GruDModelTest, UnknownStaticsAreTheirMean) {
-  torch::manual_seed(3);
-  const auto model = make_gru_d(kOptions);
-  Batch batch = vitals(3, 5);
-  batch.inputs["static"].select(1, 1).fill_(NAN);
-  const at::Tensor unknown = model->forward(batch);
-  batch.inputs["static"].select(1, 1).zero_();
-  EXPECT_TRUE(torch::equal(unknown, model->forward(batch)));
-  EXPECT_FALSE(unknown.isnan().any().item<bool>());
-}
-
-TEST(GruDModelTest, WithoutStaticsItNeedsNone) {
-  GruDOptions options = kOptions;
-  options.statics = 0;
-  const auto model = make_gru_d(options);
-  Batch batch = vitals(3, 5, options);
-  batch.inputs.erase("static");
-  EXPECT_EQ(model->embed(batch).sizes(), (std::vector<std::int64_t>{3, 12}));
 }
 
 TEST(GruDModelTest, ACaseHasTheSameScoreInAnyBatch) {
   torch::manual_seed(4);
   const torch::NoGradGuard no_grad;
-  const auto model = make_gru_d(kOptions);
+  const auto model = make_model(small());
   model->eval();
-  const Batch batch = vitals(13, 11);
+  const Batch batch = stays({6, 3, 0, 1, 6, 5, 4, 6, 6, 2, 1, 6, 5});
   const at::Tensor all = model->forward(batch);
   for (const std::int64_t i : {0, 7, 12}) {
     EXPECT_TRUE(torch::equal(model->forward(rows_of(batch, i, i + 1))[0], all[i])) << i;
@@ -102,31 +50,20 @@ TEST(GruDModelTest, ACaseHasTheSameScoreInAnyBatch) {
 TEST(GruDModelTest, ValuesDecayToTheMeanBuffer) {
   torch::manual_seed(5);
   const torch::NoGradGuard no_grad;
-  const auto model = make_gru_d(kOptions);
-  Batch batch = vitals(1, 6);
+  const auto model = make_model(small());
+  Batch batch = stays({6});
   batch.inputs["mask"].zero_();
   const at::Tensor from_zero = model->forward(batch);
   model->named_buffers()["mean"].fill_(3);
   EXPECT_FALSE(torch::allclose(model->forward(batch), from_zero));
 }
 
-TEST(GruDModelTest, PreparedForBfloat16ItIsClose) {
-  torch::manual_seed(6);
-  const torch::NoGradGuard no_grad;
-  const auto model = make_gru_d(kOptions);
-  const Batch batch = vitals(8, 10);
-  const at::Tensor wide = model->forward(batch);
-  model->prepare_inference(at::kBFloat16);
-  const at::Tensor narrow = model->forward(batch);
-  EXPECT_EQ(narrow.scalar_type(), at::kFloat);
-  EXPECT_LE((narrow - wide).abs().max().item<double>(), 0.03);
-}
-
 TEST(GruDModelTest, LearnsWhetherAVariableWasMeasured) {
   torch::manual_seed(7);
-  const GruDOptions options{.variables = 3, .statics = 1, .units = 8, .outputs = 1};
-  const auto model = make_gru_d(options);
-  const Batch batch = vitals(64, 6, options);
+  ModelSpec spec = small({{"hidden", 8}});
+  spec.outputs = 1;
+  const auto model = make_model(spec);
+  const Batch batch = stays(std::vector<std::int64_t>(64, 6));
   const at::Tensor measured =
       batch.inputs.at("mask").select(2, 0).select(1, 0).to(torch::kFloat).unsqueeze(1);
   torch::optim::Adam adam(model->parameters(), torch::optim::AdamOptions(0.03));
@@ -142,31 +79,5 @@ TEST(GruDModelTest, LearnsWhetherAVariableWasMeasured) {
   EXPECT_LT(last, 0.5 * first);
 }
 
-TEST(GruDModelTest, RefusesBatchesThatLackAnInput) {
-  const auto model = make_gru_d(kOptions);
-  for (const char* name : {"values", "mask", "delta", "length", "static"}) {
-    Batch batch = vitals(2, 4);
-    batch.inputs.erase(name);
-    EXPECT_THROW(model->embed(batch), c10::Error) << name;
-  }
-  Batch batch = vitals(2, 4);
-  batch.inputs["static"] = torch::zeros({2, 4});
-  EXPECT_THROW(model->embed(batch), c10::Error);
-}
-
-TEST(GruDModelTest, RefusesSizesAndDropoutOutOfRange) {
-  const auto with = [](auto change) {
-    GruDOptions options = kOptions;
-    change(options);
-    return options;
-  };
-  EXPECT_THROW(make_gru_d(with([](auto& o) { o.variables = 0; })), UsageError);
-  EXPECT_THROW(make_gru_d(with([](auto& o) { o.statics = -1; })), UsageError);
-  EXPECT_THROW(make_gru_d(with([](auto& o) { o.units = 0; })), UsageError);
-  EXPECT_THROW(make_gru_d(with([](auto& o) { o.outputs = 0; })), UsageError);
-  EXPECT_THROW(make_gru_d(with([](auto& o) { o.dropout = 1; })), UsageError);
-  EXPECT_THROW(make_gru_d(with([](auto& o) { o.dropout = -0.1; })), UsageError);
-}
-
 }  // namespace
-}  // namespace salus::models
+}  // namespace salus::test

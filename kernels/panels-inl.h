@@ -1,4 +1,5 @@
-// Small matrix products in registers: gru_d_cpu.cpp's, once per Highway target. No include guard.
+// Small matrix products in registers, once per Highway target: part of an x_cpu.cpp, after
+// vector_math-inl.h. No include guard.
 //
 // Each element of a result is one chain of multiply-adds in ascending order of the inner index,
 // whatever the tile it falls into: a row has the same bits in any company.
@@ -8,8 +9,6 @@ constexpr int kTileRows = 8;  // 8 x 3 sums, 3 vectors and a broadcast of 32 reg
 #else
 constexpr int kTileRows = 4;  // 4 x 3 sums, 3 vectors and a broadcast of 16 registers
 #endif
-
-constexpr std::int64_t kLanes = hn::MaxLanes(D());
 
 /// The left operand: element (i, k) is data[i * row + k * step].
 struct Left {
@@ -82,7 +81,7 @@ void multiply_strip(Left a, std::int64_t rows, const float* const (&b)[kVectors]
 /// The right operand: `vector(j)` is where the vector of columns from j begins for k = 0; `step`
 /// leads to the next k.
 struct PanelColumns {
-  const GruDPanels& panels;
+  const Panels& panels;
   std::int64_t step = 16;
   HWY_INLINE const float* vector(std::int64_t j) const {
     return panels.data.data() + j / 16 * panels.depth * 16 + j % 16;
@@ -117,7 +116,7 @@ void multiply(Left a, std::int64_t rows, const Right& right, std::int64_t depth,
 
 /// Rows of `a` (of length panels.depth, `row` apart) times packed weights, plus a bias.
 HWY_INLINE void multiply_weights(const float* a, std::int64_t row, std::int64_t rows,
-                                 const GruDPanels& panels, const float* bias, float* to) {
+                                 const Panels& panels, const float* bias, float* to) {
   multiply(Left{a, row, 1}, rows, PanelColumns{panels}, panels.depth, panels.columns,
            Sums{bias, 0, to, panels.columns});
 }

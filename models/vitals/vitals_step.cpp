@@ -1,0 +1,146 @@
+#include "models/vitals/vitals_step.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "models/vitals/step_summary.h"
+#include "models/vitals/summary.h"
+
+namespace salus::models {
+namespace {
+
+using kernels::padded16;
+
+constexpr std::int64_t kRows = StepEncoder::kRows;
+
+/// The state of a series: if there is a summary, how many bins there were (as a double) and the
+/// summary of each variable; then the encoder's floats.
+class VitalsStep : public StepNetwork {
+ public:
+  explicit VitalsStep(VitalsStepParts parts)
+      : parts_(std::move(parts)),
+        summary_bytes_(parts_.summary ? sizeof(double) + parts_.variables * sizeof(StepSummary)
+                                      : 0),
+        feature_row_(padded16(parts_.head.inputs())) {}
+
+  std::size_t state_bytes() const override {
+    const std::size_t bytes = summary_bytes_ + parts_.encoder->state_floats() * sizeof(float);
+    return (bytes + 7) / 8 * 8;
+  }
+
+  std::size_t workspace_bytes(std::int64_t series) const override {
+    return sizeof(float) * carve(nullptr).total;
+  }
+
+  void start(const float* statics, std::byte* state, float* logits) const override {
+    std::fill_n(state, state_bytes(), std::byte{0});
+    kernels::AlignedFloats features(static_cast<std::size_t>(feature_row_));
+    put_statics(statics, features.data());
+    set_initial(features.data());
+    parts_.encoder->start(features.data(), encoder_state(state));
+    if (parts_.per_step) {
+      std::fill_n(logits, parts_.outputs, std::numeric_limits<float>::quiet_NaN());
+      return;
+    }
+    kernels::AlignedFloats padded(static_cast<std::size_t>(parts_.head.row()));
+    parts_.head(1, features.data(), feature_row_, padded.data());
+    std::copy_n(padded.data(), parts_.outputs, logits);
+  }
+
+  void step(const StepInput& input, std::byte* const* states, float* logits,
+            std::byte* workspace) const override {
+    const Workspace w = carve(reinterpret_cast<float*>(workspace));
+    for (std::int64_t first = 0; first < input.series; first += kRows) {
+      step_block(block_of(input, first), states + first, logits + first * parts_.outputs, w);
+    }
+  }
+
+ private:
+  struct Workspace {
+    float *features, *logits, *encoder;
+    std::size_t total;
+  };
+
+  Workspace carve(float* memory) const {
+    kernels::Carver carver(memory);
+    Workspace w{};
+    w.features = carver.take(kRows * feature_row_);
+    w.logits = carver.take(kRows * parts_.head.row());
+    w.encoder = carver.take(parts_.encoder->workspace_floats());
+    w.total = carver.used();
+    return w;
+  }
+
+  StepInput block_of(const StepInput& all, std::int64_t first) const {
+    const std::int64_t at = first * parts_.variables;
+    return {.series = std::min(kRows, all.series - first),
+            .values = all.values + at,
+            .mask = all.mask + at,
+            .delta = all.delta + at,
+            .statics = parts_.statics == 0 ? nullptr : all.statics + first * parts_.statics};
+  }
+
+  float* encoder_state(std::byte* state) const {
+    return reinterpret_cast<float*>(state + summary_bytes_);
+  }
+
+  void step_block(const StepInput& input, std::byte* const* states, float* logits,
+                  const Workspace& w) const {
+    std::array<float*, kRows> encoder_states;
+    for (std::int64_t i = 0; i < input.series; ++i) encoder_states[i] = encoder_state(states[i]);
+    parts_.encoder->step(input, encoder_states.data(), w.features, feature_row_, w.encoder);
+    for (std::int64_t i = 0; i < input.series; ++i) {
+      float* row = w.features + i * feature_row_;
+      put_statics(input.statics + i * parts_.statics, row);
+      if (parts_.summary) put_summary(input, i, states[i], row);
+    }
+    parts_.head(input.series, w.features, feature_row_, w.logits);
+    for (std::int64_t i = 0; i < input.series; ++i) {
+      std::copy_n(w.logits + i * parts_.head.row(), parts_.outputs, logits + i * parts_.outputs);
+    }
+  }
+
+  /// Static covariates beside the state; 0 where not known.
+  void put_statics(const float* statics, float* features) const {
+    float* to = features + parts_.hidden;
+    for (std::int64_t j = 0; j < parts_.statics; ++j) {
+      to[j] = std::isnan(statics[j]) ? 0.0f : statics[j];
+    }
+  }
+
+  /// The state before the first bin, from the static covariates beside it.
+  void set_initial(float* features) const {
+    if (!parts_.static_state) return;
+    kernels::AlignedFloats sums(static_cast<std::size_t>(parts_.static_state->row()));
+    (*parts_.static_state)(1, features + parts_.hidden, parts_.statics, sums.data());
+    std::transform(sums.begin(), sums.begin() + parts_.hidden, features,
+                   [](float sum) { return std::tanh(sum); });
+  }
+
+  void put_summary(const StepInput& input, std::int64_t row, std::byte* state,
+                   float* features) const {
+    auto* bins = reinterpret_cast<double*>(state);
+    auto* summaries = reinterpret_cast<StepSummary*>(state + sizeof(double));
+    const std::int64_t at = row * parts_.variables;
+    float* to = features + parts_.hidden + parts_.statics;
+    for (std::int64_t j = 0; j < parts_.variables; ++j) {
+      if (input.mask[at + j] != 0) summaries[j].observe(input.values[at + j], *bins);
+      summaries[j].write(to + kSummaries * j);
+    }
+    *bins += 1;
+  }
+
+  VitalsStepParts parts_;
+  std::size_t summary_bytes_;
+  std::int64_t feature_row_;
+};
+
+}  // namespace
+
+std::unique_ptr<StepNetwork> make_vitals_step(VitalsStepParts parts) {
+  return std::make_unique<VitalsStep>(std::move(parts));
+}
+
+}  // namespace salus::models

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "engine/core/step_network.h"
+#include "kernels/packed_linear.h"
+#include "models/vitals/step_encoder.h"
+
+namespace salus::models {
+
+/// A VitalsModel taken apart.
+struct VitalsStepParts {
+  std::int64_t variables, statics, hidden, outputs;
+  bool per_step, summary;
+  std::optional<kernels::PackedLinear> static_state;
+  kernels::PackedLinear head;
+  std::unique_ptr<StepEncoder> encoder;
+};
+
+/// The model bin by bin: its encoder's step, then statics and the summary so far, then the head.
+std::unique_ptr<StepNetwork> make_vitals_step(VitalsStepParts parts);
+
+}  // namespace salus::models
