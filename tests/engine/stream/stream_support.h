@@ -1,8 +1,11 @@
 #pragma once
 
+#include <ATen/ops/empty.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -177,7 +180,8 @@ struct RandomStay {
     std::uniform_real_distribution<float> value(-20, 320);
     for (int i = 0; i < count; ++i) {
       const std::size_t which = name(random);
-      const std::string_view variable = which < kSmallNames.size() ? kSmallNames[which] : "Mood";
+      std::string_view variable = "Mood";
+      if (which < kSmallNames.size()) variable = kSmallNames[which];
       double hours = std::round(time(random) * 60) / 60;
       if (i % 7 == 6) hours = events.back().time;
       events.push_back({.time = hours, .variable = variable, .value = value(random)});
@@ -226,7 +230,5 @@ inline std::vector<float> grid_of(std::span<const StreamEvent> events,
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
-
-inline std::vector<double> probabilities_of(const Risk& risk) { return risk.probabilities; }
 
 }  // namespace salus::stream
