@@ -26,13 +26,6 @@ StayBatch::StayBatch(const StreamModel& model, std::int64_t most) : model_(model
   workspace_.resize((model.network().workspace_bytes(most) + sizeof(Line) - 1) / sizeof(Line));
 }
 
-std::size_t StayBatch::bytes() const {
-  const std::size_t floats =
-      3 * values_.size() + statics_.size() + logits_.size() + 2 * copies_.size();
-  return floats * sizeof(float) + workspace_.size() * sizeof(Line) +
-         pasts_.size() * (sizeof(StreamModel::Past) + sizeof(std::byte*));
-}
-
 void StayBatch::run(std::span<const MappedEvent> events, std::span<StayWork> stays) {
   TORCH_CHECK(static_cast<std::int64_t>(stays.size()) <= most_,
               "more stays than there is room for");

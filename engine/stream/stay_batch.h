@@ -30,7 +30,6 @@ class StayBatch {
   StayBatch& operator=(const StayBatch&) = delete;
 
   std::int64_t most() const { return most_; }
-  std::size_t bytes() const;
 
   /// \param stays  at most most(), no two of one state; their logits are then those of all events.
   void run(std::span<const MappedEvent> events, std::span<StayWork> stays);

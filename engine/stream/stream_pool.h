@@ -72,7 +72,7 @@ class StreamPool {
   bool contains(std::string_view stay) const;
   std::int64_t size() const;
   std::int64_t turned_away() const;
-  /// Sum over the events of all stays that are or were in the pool.
+  /// Sentences about names and units that are not known, each once.
   std::vector<std::string> take_notes();
   /// What a stay takes in memory: its state, its place in the lists, its id in the hash table.
   std::size_t bytes_per_stay() const;
