@@ -27,6 +27,7 @@ ENGINE_MAY_INCLUDE = {
     "data": {"io", "core", "data"},
     "similar": {"io", "core", "similar"},
     "infer": {"io", "core", "data", "evaluate", "infer"},
+    "stream": {"io", "core", "data", "evaluate", "infer", "stream"},
     "explain": {"io", "core", "data", "evaluate", "infer", "explain"},
     "train": {"io", "core", "data", "evaluate", "infer", "train"},
     "measure": {"io", "core", "data", "evaluate", "infer", "train", "measure"},

@@ -15,6 +15,7 @@
 #include "models/zoo.h"
 #include "tools/command.h"
 #include "tools/csv.h"
+#include "tools/follow.h"
 #include "tools/stay_data.h"
 
 namespace salus::tools {
@@ -28,6 +29,7 @@ struct Options {
   std::vector<std::string> inputs, allow;
   bool force = false, series = false;
   StayData stays;
+  FollowOptions follow;
 };
 
 /// Key of a label's score in the output: regression has values, the others probabilities.
@@ -132,6 +134,12 @@ int predict(const Options& options) {
   register_zoo(zoo);
   const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
   const auto& task = session.bundle().task;
+  if (options.follow.on) {
+    if (options.inputs.size() != 1 || options.format != "jsonl" || !options.embeddings.empty()) {
+      throw UsageError("--follow takes one input and writes risks as JSON Lines.");
+    }
+    return follow(session, options.follow, options.inputs[0], options.stays.statics);
+  }
   const bool csv = options.format == "csv";
   if (csv) print_csv_header(session.bundle());
   EmbeddingWriter embeddings(options.embeddings);
@@ -174,6 +182,7 @@ void add_predict(CLI::App& app, int& exit_status) {
   command->add_flag("--force", options->force,
                     "Score images that the bundle does not accept, and flag them");
   options->stays.add_to(*command);
+  options->follow.add_to(*command);
   options->common.add_to(*command);
   command->callback([options, &exit_status] { exit_status = predict(*options); });
 }

@@ -177,6 +177,8 @@ const kernels::VitalsGridPlan& StayTransform::plan() const {
       "no statistics.");
 }
 
+const kernels::VitalsGridSpec& StayTransform::grid() const { return plan().spec(); }
+
 std::int64_t StayTransform::length(const io::VitalsTable& table, std::int64_t stay) const {
   const auto last = [stay](const std::vector<std::int64_t>& offsets,
                            const std::vector<double>& times) {
@@ -197,12 +199,18 @@ Batch StayTransform::inputs(const io::VitalsTable& table,
   const auto grid = plan()(events_of(table, stays), lengths);
   batch.inputs = {
       {"values", grid.values}, {"mask", grid.mask}, {"delta", grid.delta}, {"length", grid.length}};
+  batch.inputs["static"] = statics(table, stays);
+  for (const auto stay : stays) batch.ids.push_back(table.ids[stay]);
+  return batch;
+}
+
+at::Tensor StayTransform::statics(const io::VitalsTable& table,
+                                  const std::vector<std::int64_t>& stays) const {
   const auto count = static_cast<std::int64_t>(stays.size());
   at::Tensor statics = at::zeros({count, static_width()}, at::kFloat);
   float* out = statics.mutable_data_ptr<float>();
   const std::size_t columns = static_mean_.size();
   for (const auto stay : stays) {
-    batch.ids.push_back(table.ids[stay]);
     const float* row = table.statics.data() + stay * static_cast<std::int64_t>(columns);
     for (std::size_t c = 0; c < columns; ++c) {
       const double score = (row[c] - static_mean_[c]) / static_stddev_[c];
@@ -210,8 +218,7 @@ Batch StayTransform::inputs(const io::VitalsTable& table,
     }
     for (const auto flag : flags_) *out++ = std::isnan(row[flag]) ? 1.0F : 0.0F;
   }
-  batch.inputs["static"] = statics;
-  return batch;
+  return statics;
 }
 
 std::string StayTransform::toml() const {

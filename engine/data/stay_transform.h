@@ -45,6 +45,11 @@ class StayTransform {
   /// \throws Error if the statistics were never learnt.
   Batch inputs(const io::VitalsTable& table, const std::vector<std::int64_t>& stays) const;
 
+  /// Their "static" alone.
+  at::Tensor statics(const io::VitalsTable& table, const std::vector<std::int64_t>& stays) const;
+
+  /// The grid that inputs() makes. \throws Error if the statistics were never learnt.
+  const kernels::VitalsGridSpec& grid() const;
   const VariableTable& variables() const { return variables_; }
   const std::string& source() const { return source_; }
   std::int64_t steps() const { return steps_; }

@@ -1,48 +1,73 @@
 #include "engine/infer/calibrated.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
+#include <cmath>
 
 namespace salus::infer {
 namespace {
 
-at::Tensor softmax_at_temperature(const Bundle& bundle, const at::Tensor& logits) {
-  const double t = bundle.calibration.empty() ? 1 : bundle.calibration[0].temperature;
-  return at::softmax(logits / t, 1);
+void softmax_at_temperature(double temperature, const float* logits, std::size_t labels,
+                            double* probabilities) {
+  const double most = *std::max_element(logits, logits + labels);
+  double sum = 0;
+  for (std::size_t i = 0; i < labels; ++i) {
+    probabilities[i] = std::exp((logits[i] - most) / temperature);
+    sum += probabilities[i];
+  }
+  for (std::size_t i = 0; i < labels; ++i) probabilities[i] /= sum;
 }
 
 }  // namespace
 
-at::Tensor calibrated(const Bundle& bundle, const at::Tensor& logits) {
-  at::Tensor values = logits.to(at::kCPU, at::kDouble).contiguous();
-  if (bundle.task.kind == TaskKind::kRegression) return values;
-  if (bundle.task.kind == TaskKind::kMulticlass) return softmax_at_temperature(bundle, values);
-  values = values.clone();
-  const evaluate::Calibration none{};
-  auto row = values.accessor<double, 2>();
-  for (std::int64_t i = 0; i < values.size(0); ++i) {
-    for (std::int64_t label = 0; label < values.size(1); ++label) {
-      const auto& calibration = bundle.calibration.empty() ? none : bundle.calibration[label];
-      row[i][label] = calibration.apply(row[i][label]);
+void calibrate(const Bundle& bundle, const float* logits, double* probabilities) {
+  const std::size_t labels = bundle.task.labels.size();
+  const auto& calibration = bundle.calibration;
+  if (bundle.task.kind == TaskKind::kRegression) {
+    std::copy_n(logits, labels, probabilities);
+  } else if (bundle.task.kind == TaskKind::kMulticlass) {
+    const double temperature = calibration.empty() ? 1 : calibration[0].temperature;
+    softmax_at_temperature(temperature, logits, labels, probabilities);
+  } else {
+    const evaluate::Calibration none;
+    for (std::size_t i = 0; i < labels; ++i) {
+      probabilities[i] = (calibration.empty() ? none : calibration[i]).apply(logits[i]);
     }
   }
-  return values;
 }
 
-std::vector<int> decide(const Bundle& bundle, const std::vector<double>& probabilities) {
-  std::vector<int> decisions(probabilities.size(), -1);
+at::Tensor calibrated(const Bundle& bundle, const at::Tensor& logits) {
+  const at::Tensor from = logits.to(at::kCPU, at::kFloat).contiguous();
+  at::Tensor probabilities = at::empty(from.sizes(), at::kDouble);
+  const auto labels = from.size(1);
+  for (std::int64_t i = 0; i < from.size(0); ++i) {
+    calibrate(bundle, from.const_data_ptr<float>() + i * labels,
+              probabilities.mutable_data_ptr<double>() + i * labels);
+  }
+  return probabilities;
+}
+
+void decide(const Bundle& bundle, const std::vector<double>& probabilities,
+            std::vector<int>& decisions) {
   if (bundle.task.kind == TaskKind::kMulticlass && bundle.operating_points.empty()) {
     std::fill(decisions.begin(), decisions.end(), 0);
     const auto most = std::max_element(probabilities.begin(), probabilities.end());
     decisions[static_cast<std::size_t>(most - probabilities.begin())] = 1;
-    return decisions;
+    return;
   }
   for (std::size_t i = 0; i < probabilities.size(); ++i) {
     const auto& points = bundle.operating_points;
     const auto point = std::find_if(points.begin(), points.end(), [&](const OperatingPoint& p) {
       return p.label == bundle.task.labels[i];
     });
-    if (point != points.end()) decisions[i] = probabilities[i] >= point->threshold ? 1 : 0;
+    decisions[i] = point == points.end() ? -1 : probabilities[i] >= point->threshold ? 1 : 0;
   }
+}
+
+std::vector<int> decide(const Bundle& bundle, const std::vector<double>& probabilities) {
+  std::vector<int> decisions(probabilities.size(), -1);
+  decide(bundle, probabilities, decisions);
   return decisions;
 }
 

@@ -13,8 +13,14 @@ namespace salus::infer {
 /// themselves for regression.
 at::Tensor calibrated(const Bundle& bundle, const at::Tensor& logits);
 
+/// The same of one case, [L] -> [L], without allocating.
+void calibrate(const Bundle& bundle, const float* logits, double* probabilities);
+
 /// 1, 0 or -1 (no operating point) per label; multiclass without operating points: 1 for the most
 /// probable class.
 std::vector<int> decide(const Bundle& bundle, const std::vector<double>& probabilities);
+/// The same into `decisions`, as long as `probabilities`, without allocating.
+void decide(const Bundle& bundle, const std::vector<double>& probabilities,
+            std::vector<int>& decisions);
 
 }  // namespace salus::infer

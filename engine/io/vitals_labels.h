@@ -1,6 +1,6 @@
 #pragma once
 
-// Internal to vitals*.cpp: tables of numbers about stays.
+// Tables of numbers about stays, beside their events.
 
 #include <cstdint>
 #include <string>

@@ -3,8 +3,8 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(salus_libraries kernels io core evaluate report data similar infer explain train measure engine
-  models)
+set(salus_libraries kernels io core evaluate report data similar infer stream explain train measure
+  engine models)
 foreach(name ${salus_libraries})
   set_target_properties(salus_${name} PROPERTIES EXPORT_NAME ${name})
   install(TARGETS salus_${name} EXPORT salus ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

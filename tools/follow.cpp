@@ -1,0 +1,223 @@
+#include "tools/follow.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "engine/io/error.h"
+#include "engine/stream/event_rows.h"
+#include "engine/stream/followed_input.h"
+#include "engine/stream/statics_file.h"
+#include "tools/command.h"
+
+namespace salus::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kWaitMilliseconds = 500;
+
+/// SIGINT and SIGTERM end the reading of an input while this lives.
+class StopOnSignal {
+ public:
+  explicit StopOnSignal(stream::FollowedInput& input) {
+    input_ = &input;
+    struct sigaction action{};
+    action.sa_handler = &on_signal;
+    ::sigaction(SIGINT, &action, &old_int_);
+    ::sigaction(SIGTERM, &action, &old_term_);
+  }
+  ~StopOnSignal() {
+    ::sigaction(SIGINT, &old_int_, nullptr);
+    ::sigaction(SIGTERM, &old_term_, nullptr);
+    input_ = nullptr;
+  }
+  StopOnSignal(const StopOnSignal&) = delete;
+  StopOnSignal& operator=(const StopOnSignal&) = delete;
+  static bool stopped() { return stopped_; }
+
+ private:
+  static void on_signal(int) {
+    stopped_ = true;
+    if (stream::FollowedInput* input = input_) input->stop();
+  }
+  static inline std::atomic<stream::FollowedInput*> input_ = nullptr;
+  static inline std::atomic<bool> stopped_ = false;
+  struct sigaction old_int_{}, old_term_{};
+};
+
+/// Hours of the system's clock: by it a restarted program knows how long stays have been silent.
+double hours_now() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration<double, std::ratio<3600>>(since).count();
+}
+
+class Follower {
+ public:
+  Follower(const infer::Session& session, const FollowOptions& options, const std::string& input,
+           const std::string& statics)
+      : options_(options),
+        model_(std::make_shared<stream::StreamModel>(session, options.stream)),
+        pool_(model_, options.pool, statics_of(statics)),
+        input_(input),
+        rows_(input == "-" ? "standard input" : input) {
+    restore();
+  }
+
+  int run() {
+    const StopOnSignal stop(input_);
+    const auto state = [&](std::string_view& text) { return input_.read(text, kWaitMilliseconds); };
+    std::string_view text;
+    for (auto got = state(text); got != stream::FollowedInput::State::kEnd; got = state(text)) {
+      if (!text.empty()) take(rows_.read(text, malformed_));
+      keep_house();
+    }
+    if (!StopOnSignal::stopped()) take(rows_.finish(malformed_));
+    save();
+    if (skipped_ == 0) return kDone;
+    fmt::print(stderr, "{} rows were left out.\n", skipped_);
+    return kSomeSkipped;
+  }
+
+ private:
+  stream::StreamPool::StaticsOf statics_of(const std::string& path) {
+    if (path.empty()) return {};
+    statics_.emplace(path, model_);
+    return [this](std::string_view stay) -> std::span<const float> {
+      try {
+        return statics_->find(stay);
+      } catch (const Error& error) {  // it may be half written: the stay goes on without
+        fmt::print(stderr, "{}\n", error.what());
+        return {};
+      }
+    };
+  }
+
+  void restore() {
+    if (options_.snapshot.empty() || !std::filesystem::exists(options_.snapshot)) return;
+    const std::int64_t position = pool_.restore(options_.snapshot);
+    if (!input_.is_file()) return;
+    if (position > input_.size()) {
+      throw Error(
+          fmt::format("The input has {} bytes, but {} were read of it before the snapshot {}: it "
+                      "is another file. "
+                      "Name that one, or begin anew without the snapshot.",
+                      input_.size(), position, options_.snapshot));
+    }
+    rows_.skip_to(position);
+  }
+
+  /// Pushes the rows; one that discharges its stay comes into effect where it stands.
+  void take(const std::vector<stream::PoolEvent>& rows) {
+    const std::span<const stream::PoolEvent> all(rows);
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < all.size() && !options_.discharge.empty(); ++i) {
+      if (all[i].event.variable != options_.discharge) continue;
+      push(all.subspan(begin, i - begin));
+      pool_.discharge(all[i].stay);
+      begin = i + 1;
+    }
+    push(all.subspan(begin));
+    std::fflush(stdout);
+  }
+
+  void push(std::span<const stream::PoolEvent> rows) {
+    if (rows.empty()) return;
+    const std::int64_t position = input_.is_file() ? rows_.position() : 0;
+    pool_.push(rows, hours_now(), print_, position);
+    for (const auto& note : pool_.take_notes()) fmt::print(stderr, "{}\n", note);
+    if (pool_.turned_away() == turned_away_) return;
+    fmt::print(stderr, "{} rows are of stays beyond the {} there is room for; raise --capacity.\n",
+               pool_.turned_away() - turned_away_, options_.pool.capacity);
+    skipped_ += pool_.turned_away() - turned_away_;
+    turned_away_ = pool_.turned_away();
+  }
+
+  void keep_house() {
+    pool_.sweep(hours_now(), print_);
+    std::fflush(stdout);
+    const std::chrono::duration<double> since = Clock::now() - saved_;
+    if (since.count() >= options_.snapshot_every) save();
+  }
+
+  void save() {
+    saved_ = Clock::now();
+    if (!options_.snapshot.empty()) pool_.save(options_.snapshot);
+  }
+
+  void print(std::string_view stay, const stream::Risk& risk) const {
+    const Task& task = model_->task();
+    const char* score = task.kind == TaskKind::kRegression ? "values" : "probabilities";
+    Json line;
+    line["id"] = stay;
+    line["time"] = risk.time;
+    for (std::size_t i = 0; i < task.labels.size(); ++i) {
+      const std::string& label = task.labels[i];
+      line[score][label] = risk.probabilities[i];
+      line["decisions"][label] =
+          risk.decisions[i] < 0 ? Json(nullptr) : Json(risk.decisions[i] == 1);
+      line["alarms"][label] = risk.alarms[i] == 1;
+    }
+    line["stale"] = risk.stale;
+    fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+  }
+
+  FollowOptions options_;
+  std::shared_ptr<const stream::StreamModel> model_;
+  std::optional<stream::StaticsFile> statics_;
+  stream::StreamPool pool_;
+  stream::FollowedInput input_;
+  stream::EventRows rows_;
+  stream::EventRows::Malformed malformed_ = [this](std::int64_t, const std::string& what) {
+    fmt::print(stderr, "skipped: {}\n", what);
+    ++skipped_;
+  };
+  stream::StreamPool::Scored print_ = [this](std::string_view stay, const stream::Risk& risk) {
+    print(stay, risk);
+  };
+  Clock::time_point saved_ = Clock::now();
+  std::int64_t skipped_ = 0, turned_away_ = 0;
+};
+
+}  // namespace
+
+void FollowOptions::add_to(CLI::App& app) {
+  const std::map<std::string, io::RowPolicy> policies = {{"accept", io::RowPolicy::kAccept},
+                                                         {"drop", io::RowPolicy::kDrop},
+                                                         {"refuse", io::RowPolicy::kRefuse}};
+  app.add_flag("--follow", on,
+               "Stays: read rows (stay_id,time,variable,value[,unit]) from standard input (-) or a "
+               "growing file, and write risks as they come");
+  app.add_option("--snapshot", snapshot, "--follow: keep the state of all stays in this file")
+      ->type_name("FILE");
+  app.add_option("--snapshot-every", snapshot_every, "--follow: seconds between snapshots")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--history", stream.history, "--follow: bins by which a row may be late")
+      ->capture_default_str();
+  app.add_option("--duplicates", stream.duplicates,
+                 "--follow: a second row of a variable at a time: accept, drop (it replaces the "
+                 "first) or refuse")
+      ->transform(CLI::CheckedTransformer(policies));
+  app.add_option("--refractory", stream.refractory, "--follow: hours between two alarms of a stay")
+      ->capture_default_str();
+  app.add_option("--stale-after", stream.stale_after,
+                 "--follow: hours of silence after which a stay is said to be stale");
+  app.add_option("--evict-after", pool.evict_after,
+                 "--follow: hours of silence after which a stay is let go");
+  app.add_option("--discharge", discharge, "--follow: rows of this variable end their stay");
+  app.add_option("--capacity", pool.capacity, "--follow: stays at one time")->capture_default_str();
+}
+
+int follow(const infer::Session& session, const FollowOptions& options, const std::string& input,
+           const std::string& statics) {
+  return Follower(session, options, input, statics).run();
+}
+
+}  // namespace salus::tools
