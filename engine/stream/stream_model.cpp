@@ -33,13 +33,14 @@ std::string identity_of(infer::Bundle bundle) {
   return hash(text);
 }
 
-const infer::Bundle& of_vitals(const infer::Bundle& bundle) {
-  if (bundle.model.modality == Modality::kVitals) return bundle;
+void require_vitals(const infer::Bundle& bundle) {
+  if (bundle.model.modality == Modality::kVitals) return;
   throw UsageError(fmt::format("The bundle '{}' takes {}; only vital signs can be streamed.",
                                bundle.name, to_string(bundle.model.modality)));
 }
 
 infer::Bundle without_weights(infer::Bundle bundle) {
+  require_vitals(bundle);
   bundle.weights.clear();
   return bundle;
 }
@@ -65,7 +66,7 @@ StreamOptions checked(StreamOptions options) {
 }
 
 std::shared_ptr<const StepNetwork> network_of(const infer::Session& session) {
-  of_vitals(session.bundle());
+  require_vitals(session.bundle());
   return session.model()->step_network();
 }
 
@@ -78,7 +79,7 @@ StreamModel::StreamModel(const infer::Session& session, const StreamOptions& opt
 
 StreamModel::StreamModel(const infer::Bundle& bundle, std::shared_ptr<const StepNetwork> network,
                          const StreamOptions& options)
-    : bundle_(without_weights(of_vitals(bundle))),
+    : bundle_(without_weights(bundle)),
       transform_(transform_of(bundle)),
       options_(checked(options)),
       grid_(transform_.grid(), options.history + 1, options.duplicates),
