@@ -70,11 +70,10 @@ at::Tensor run(typename Kind::Rnn& rnn, const at::Tensor& series, const at::Tens
 
 /// series_of(), step by step: [T, N, 3 D].
 at::Tensor steps_of(const Stays& stays) {
-  Stays turned = stays;
-  for (at::Tensor* tensor : {&turned.values, &turned.mask, &turned.delta}) {
-    *tensor = tensor->transpose(0, 1);
-  }
-  return series_of(turned).contiguous();
+  const auto turned = [](const at::Tensor& x) { return x.transpose(0, 1); };
+  return series_of({turned(stays.values), turned(stays.mask), turned(stays.delta), stays.length,
+                    stays.statics})
+      .contiguous();
 }
 
 /// Each stay of [T, N, 3 D] from its last step to its first; what lies beyond its end stays there.

@@ -40,10 +40,8 @@ at::Tensor VitalsModel::at_end(const at::Tensor& states, const at::Tensor& lengt
 
 at::Tensor VitalsModel::embed(const Batch& batch) {
   const Stays stays = stays_of(batch, statics_, is_training());
-  Stays inputs = stays;
-  for (at::Tensor* tensor : {&inputs.values, &inputs.mask, &inputs.delta}) {
-    *tensor = tensor->to(dtype_);
-  }
+  const Stays inputs{stays.values.to(dtype_), stays.mask.to(dtype_), stays.delta.to(dtype_),
+                     stays.length, stays.statics};
   const at::Tensor initial = initial_state(stays.statics);
   const at::Tensor states = encode(inputs, initial).to(at::kFloat);
   const at::Tensor statics = stays.statics.to(at::kFloat);
