@@ -11,6 +11,7 @@
 #include "engine/io/files.h"
 #include "engine/report/png.h"
 #include "tools/csv.h"
+#include "tools/report_stays.h"
 
 namespace salus::tools {
 namespace {
@@ -97,6 +98,7 @@ report::ReportData report_data(const EvaluationFindings& findings, const infer::
   data.compared_with = findings.against_path;
   data.comparisons = findings.comparisons;
   data.worst = worst_cases(findings, session, dataset);
+  data.stays = report_stays(findings.scored, session, dataset);
   data.performance = performance(findings.timing);
   data.provenance = provenance(findings, session);
   data.limits = {

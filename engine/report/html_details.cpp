@@ -81,6 +81,16 @@ std::string worst_section(const ReportData& data) {
   return section("Worst cases", "<div class=\"cases\">" + cards + "</div>");
 }
 
+std::string example_stays_section(const ReportData& data) {
+  std::string panels;
+  for (const ReportStay& stay : data.stays) {
+    append(panels, "<div class=\"panel\"><p><b>{}</b><br><span class=\"soft\">{}</span></p>{}{}</div>\n",
+           escape(stay.kind), escape(stay.id), risk_plot(stay), observed_plot(stay));
+  }
+  if (panels.empty()) return "";
+  return section("Stays over time", "<div class=\"plots\">" + panels + "</div>");
+}
+
 std::string metrics_section(const evaluate::Evaluation& evaluation) {
   std::string rows;
   for (const auto& e : evaluation.overall) {

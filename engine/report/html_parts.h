@@ -16,6 +16,7 @@ std::string label_section(const evaluate::Evaluation& evaluation);
 std::string subgroup_section(const evaluate::Evaluation& evaluation);
 std::string comparison_section(const ReportData& data);
 std::string worst_section(const ReportData& data);
+std::string example_stays_section(const ReportData& data);
 std::string metrics_section(const evaluate::Evaluation& evaluation);
 std::string facts_section(const std::string& heading, const Facts& facts);
 std::string limits_section(const ReportData& data);

@@ -8,6 +8,7 @@
 #include "engine/evaluate/compare.h"
 #include "engine/evaluate/evaluation.h"
 #include "engine/report/plot.h"
+#include "engine/report/stay_plot.h"
 
 namespace salus::report {
 
@@ -35,6 +36,7 @@ struct ReportData {
   std::string compared_with;  ///< name of the second model
   std::vector<evaluate::Comparison> comparisons;
   std::vector<ReportCase> worst;    ///< worst first
+  std::vector<ReportStay> stays;    ///< of vital signs: a few, over time
   Facts performance;                ///< throughput, latency, stability
   Facts provenance;                 ///< command, bundle, data hash, versions, date
   std::vector<std::string> limits;  ///< whole sentences: what the figures do not show

@@ -110,6 +110,42 @@ def test_the_other_models_train_too(salus, stay_config, tmp_path, model):
     assert result.status == DONE, result.everything()
 
 
+MEMBERS = """
+[[member]]
+model = {name = "gru", hidden = 8, summary = 1}
+seeds = [0, 1]
+[[member]]
+model = {name = "tcn", hidden = 8}
+train.epochs = 1
+"""
+
+
+def test_an_ensemble_is_one_bundle_of_several_members(salus, stay_config, tmp_path):
+    config = tmp_path / "ensemble.toml"
+    config.write_text(stay_config().read_text() + MEMBERS)
+    overrides = [f"data.root={STAYS}", f"transform.variables={stay_config().parent / 'variables.toml'}"]
+    result = salus("train", config, "--out", tmp_path / "run", *overrides)
+    assert result.status == DONE, result.everything()
+    bundle = tmp_path / "run" / "bundle"
+    text = (bundle / "bundle.toml").read_text()
+    assert text.count("[[model.member]]") == 3 and 'name = "tcn"' in text
+    assert len((tmp_path / "run" / "members" / "2" / "log.csv").read_text().splitlines()) == 2
+    scores = salus("predict", bundle, STAYS / "set-a")
+    assert scores.status == DONE and len(scores.lines) == 24
+    again = salus("train", config, "--out", tmp_path / "run", "--resume", *overrides)
+    assert again.status == DONE, again.everything()
+    assert [line["probabilities"] for line in salus("predict", bundle, STAYS / "set-a").lines] == [
+        line["probabilities"] for line in scores.lines]
+
+
+def test_an_unknown_key_of_a_member_is_named(salus, stay_config, tmp_path):
+    config = tmp_path / "ensemble.toml"
+    config.write_text(stay_config().read_text() + MEMBERS.replace("train.epochs", "train.epoch"))
+    result = salus("train", config, "--out", tmp_path / "run", f"data.root={STAYS}",
+                   f"transform.variables={stay_config().parent / 'variables.toml'}")
+    assert_error(result, WRONG_USE, "epochs")
+
+
 STEPS = DATA / "vitals" / "physionet2019"
 
 STEP_CONFIG = """
@@ -189,6 +225,7 @@ def test_steps_are_evaluated_as_rows_of_their_patients(salus, step_bundle, tmp_p
     assert result.json["patients"] == len(hours_of_files())
     rows = (tmp_path / "evaluation" / "predictions.csv").read_text().splitlines()
     assert rows[0].startswith("id,hour,SepsisLabel")
+    assert "Stays over time" in (tmp_path / "evaluation" / "report.html").read_text()
     assert len(rows) - 1 == result.json["n"]
 
 

@@ -77,6 +77,29 @@ TEST(HtmlReportTest, EscapesTextAndNamesNoPatient) {
   EXPECT_THAT(html, Not(HasSubstr("PATIENT-")));
 }
 
+TEST(HtmlReportTest, ShowsStaysWithRiskThresholdAlarmsAndOnset) {
+  ReportStay stay;
+  stay.id = "p<1>";
+  stay.label = "sepsis";
+  stay.kind = "Missed";
+  stay.risk = {{0, 0.1}, {1, 0.4}, {2, 0.2}};
+  stay.threshold = 0.3;
+  stay.alarms = {1};
+  stay.onset = 2;
+  stay.variables = {{"HR", {{0, -1}, {2, 1.5}}}};
+  EXPECT_THAT(risk_plot(stay), AllOf(HasSubstr("threshold"), HasSubstr("first positive"),
+                                     HasSubstr("class=\"dot s3\"")));
+  EXPECT_THAT(observed_plot(stay), HasSubstr("HR"));
+  stay.alarms.clear();
+  EXPECT_THAT(risk_plot(stay), Not(HasSubstr("class=\"dot s3\"")));
+  EXPECT_EQ(risk_plot(ReportStay{}), "");
+  ReportData data = testing::sample_report();
+  EXPECT_THAT(to_html(data), Not(HasSubstr("Stays over time")));
+  data.stays = {stay};
+  EXPECT_THAT(to_html(data),
+              AllOf(HasSubstr("Stays over time"), HasSubstr("p&lt;1&gt;"), Not(HasSubstr("p<1>"))));
+}
+
 TEST(HtmlReportTest, StepsOfStaysHaveATableOfAlarms) {
   evaluate::Predictions p;
   p.labels = {"sepsis <early>"};
