@@ -19,8 +19,10 @@ VitalsModel::VitalsModel(const ModelSpec& spec)
   if (statics_ > 0) {
     static_state_ = register_module("static_state", torch::nn::Linear(statics_, hidden_));
   }
-  const auto more = summary_ ? kSummaries * spec.variables : 0;
-  fc_ = register_module("fc", torch::nn::Linear(hidden_ + statics_ + more, spec.outputs));
+  const auto width = hidden_ + statics_ + (summary_ ? kSummaries * spec.variables : 0);
+  const auto units = spec.option("head", 0) != 0 ? positive_option(spec, "head", 1) : 0;
+  if (units > 0) head_ = register_module("head", torch::nn::Linear(width, units));
+  fc_ = register_module("fc", torch::nn::Linear(units > 0 ? units : width, spec.outputs));
 }
 
 at::Tensor VitalsModel::initial_state(const at::Tensor& statics) {
@@ -52,7 +54,10 @@ at::Tensor VitalsModel::embed(const Batch& batch) {
     parts = {at_end(states, stays.length, initial.to(at::kFloat)), statics};
   }
   if (summary_) parts.push_back(per_step_ ? summarise_steps(stays) : summarise(stays));
-  return at::cat(parts, -1);
+  const at::Tensor features = at::cat(parts, -1);
+  if (!head_) return features;
+  const NoAutocast no_autocast(c10::autocast_dispatch_keyset);
+  return at::relu(linear_by_row(head_, at::dropout(features, dropout_, is_training())));
 }
 
 at::Tensor VitalsModel::classify(const at::Tensor& features) {
@@ -64,6 +69,7 @@ void VitalsModel::prepare_inference(at::ScalarType dtype) {
   eval();
   to(dtype);
   fc_->to(at::kFloat);
+  if (head_) head_->to(at::kFloat);
   dtype_ = dtype;
 }
 
@@ -77,15 +83,18 @@ std::unique_ptr<StepNetwork> VitalsModel::step_network() const {
                         .per_step = per_step_,
                         .summary = summary_,
                         .static_state = std::nullopt,
+                        .units = std::nullopt,
                         .head = kernels::PackedLinear(fc_->weight, fc_->bias),
                         .encoder = std::move(encoder)};
   if (static_state_) parts.static_state.emplace(static_state_->weight, static_state_->bias);
+  if (head_) parts.units.emplace(head_->weight, head_->bias);
   return make_vitals_step(std::move(parts));
 }
 
 std::map<std::string, std::string> vitals_options(std::map<std::string, std::string> more) {
   more.insert({{"hidden", "units of the state (64)"},
                {"dropout", "dropout before the head (0)"},
+               {"head", "rectified units between features and head (0: none)"},
                {"summary",
                 "1: minimum, maximum, mean, first, last, slope and count of each variable "
                 "beside the state (0)"}});

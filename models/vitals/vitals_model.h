@@ -20,8 +20,11 @@ namespace salus::models {
 /// Features and logits are float32 whatever the encoder computes in: a logit rounded to bfloat16
 /// would tie scores that differ.
 ///
-/// Options: hidden, dropout, summary. Parameters: static_state.{weight,bias} if there are statics,
-/// fc.{weight,bias}, and the encoder's.
+/// With the option `head` a layer of so many rectified units lies between them and the linear head:
+/// the embedding then.
+///
+/// Options: hidden, dropout, summary, head. Parameters: static_state.{weight,bias} if there are
+/// statics, head.{weight,bias} if there is such a layer, fc.{weight,bias}, and the encoder's.
 class VitalsModel : public Model {
  public:
   /// \throws c10::Error if the batch lacks an input or has one of another shape (stays_of()).
@@ -55,7 +58,7 @@ class VitalsModel : public Model {
   bool per_step_, summary_;
   double dropout_;
   at::ScalarType dtype_ = at::kFloat;
-  torch::nn::Linear static_state_{nullptr}, fc_{nullptr};
+  torch::nn::Linear static_state_{nullptr}, head_{nullptr}, fc_{nullptr};
 };
 
 /// The options that every vitals model takes, with their help texts, and `more`.

@@ -23,7 +23,7 @@ class VitalsStep : public StepNetwork {
       : parts_(std::move(parts)),
         summary_bytes_(parts_.summary ? sizeof(double) + parts_.variables * sizeof(StepSummary)
                                       : 0),
-        feature_row_(padded16(parts_.head.inputs())) {}
+        feature_row_(padded16((parts_.units ? *parts_.units : parts_.head).inputs())) {}
 
   std::size_t state_bytes() const override {
     const std::size_t bytes = summary_bytes_ + parts_.encoder->state_floats() * sizeof(float);
@@ -44,8 +44,9 @@ class VitalsStep : public StepNetwork {
       std::fill_n(logits, parts_.outputs, std::numeric_limits<float>::quiet_NaN());
       return;
     }
+    kernels::AlignedFloats units(static_cast<std::size_t>(units_row()));
     kernels::AlignedFloats padded(static_cast<std::size_t>(parts_.head.row()));
-    parts_.head(1, features.data(), feature_row_, padded.data());
+    score(1, features.data(), units.data(), padded.data());
     std::copy_n(padded.data(), parts_.outputs, logits);
   }
 
@@ -59,7 +60,7 @@ class VitalsStep : public StepNetwork {
 
  private:
   struct Workspace {
-    float *features, *logits, *encoder;
+    float *features, *units, *logits, *encoder;
     std::size_t total;
   };
 
@@ -67,6 +68,7 @@ class VitalsStep : public StepNetwork {
     kernels::Carver carver(memory);
     Workspace w{};
     w.features = carver.take(kRows * feature_row_);
+    w.units = carver.take(kRows * units_row());
     w.logits = carver.take(kRows * parts_.head.row());
     w.encoder = carver.take(parts_.encoder->workspace_floats());
     w.total = carver.used();
@@ -96,10 +98,23 @@ class VitalsStep : public StepNetwork {
       put_statics(input.statics + i * parts_.statics, row);
       if (parts_.summary) put_summary(input, i, states[i], row);
     }
-    parts_.head(input.series, w.features, feature_row_, w.logits);
+    score(input.series, w.features, w.units, w.logits);
     for (std::int64_t i = 0; i < input.series; ++i) {
       std::copy_n(w.logits + i * parts_.head.row(), parts_.outputs, logits + i * parts_.outputs);
     }
+  }
+
+  std::int64_t units_row() const { return parts_.units ? parts_.units->row() : 0; }
+
+  /// Features -> logits [rows, head.row()], through the rectified units if there are any.
+  void score(std::int64_t rows, const float* features, float* units, float* logits) const {
+    if (!parts_.units) {
+      parts_.head(rows, features, feature_row_, logits);
+      return;
+    }
+    (*parts_.units)(rows, features, feature_row_, units);
+    for (std::int64_t i = 0; i < rows * units_row(); ++i) units[i] = std::max(units[i], 0.0f);
+    parts_.head(rows, units, units_row(), logits);
   }
 
   /// Static covariates beside the state; 0 where not known.

@@ -15,6 +15,7 @@ struct VitalsStepParts {
   std::int64_t variables, statics, hidden, outputs;
   bool per_step, summary;
   std::optional<kernels::PackedLinear> static_state;
+  std::optional<kernels::PackedLinear> units;  ///< rectified, before the head
   kernels::PackedLinear head;
   std::unique_ptr<StepEncoder> encoder;
 };

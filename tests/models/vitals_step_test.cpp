@@ -127,6 +127,7 @@ class VitalsStepTest : public ::testing::TestWithParam<Variant> {
     torch::manual_seed(3);
     std::map<std::string, double> options{{"hidden", 20}, {"summary", v.summary ? 1 : 0}};
     if (v.layers > 0) options["layers"] = static_cast<double>(v.layers);
+    if (v.summary != v.per_step) options["head"] = 9;
     if (v.windowed) options["window"] = 5;  // shorter than the series
     ModelSpec spec = stay_spec(v.name, options, statics());
     spec.per_step = v.per_step;
