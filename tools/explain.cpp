@@ -9,6 +9,7 @@
 #include "engine/io/npy.h"
 #include "models/zoo.h"
 #include "tools/command.h"
+#include "tools/explain_stay.h"
 
 namespace salus::tools {
 namespace {
@@ -17,6 +18,9 @@ struct Options {
   Common common;
   std::string bundle, file, label, out, npy, method = "grad-cam";
   explain::Options how;
+  std::string stay;
+  double hour = -1;
+  StayData stays;
 };
 
 /// The heatmap's values as NPY float32 [H, W].
@@ -33,6 +37,14 @@ int explain_file(Options& options) {
   Registry zoo;
   register_zoo(zoo);
   const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
+  if (session.bundle().model.modality == Modality::kVitals) {
+    const std::string out = options.out.empty() ? "heatmap.svg" : options.out;
+    explain_stay(session,
+                 {options.file, options.stay, options.label, out, options.hour, options.stays},
+                 options.common.threads);
+    return kDone;
+  }
+  if (options.out.empty()) options.out = "heatmap.png";
   const auto image = io::read_image(options.file);
   const auto heatmap = explain::explain(session, image, options.label, options.how);
   explain::write_overlay(options.out, session, image, heatmap);
@@ -59,10 +71,15 @@ void add_explain(CLI::App& app, int& exit_status) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("explain", "Show what a score rests on, as a heatmap");
   command->add_option("BUNDLE", options->bundle, "Folder of a trained model")->required();
-  command->add_option("FILE", options->file, "Image to explain")->required();
-  command->add_option("--out", options->out, "Heatmap over the image, as PNG")
-      ->default_val("heatmap.png")
-      ->type_name("PNG");
+  command->add_option("FILE", options->file, "Image to explain, or stays (see --stay)")->required();
+  command
+      ->add_option("--out", options->out,
+                   "Heatmap: over the image as PNG (heatmap.png), of a stay as SVG (heatmap.svg)")
+      ->type_name("FILE");
+  command->add_option("--stay", options->stay, "Stays: id of the one to explain");
+  command->add_option("--hour", options->hour,
+                      "Stays with a score for every step: the hour to explain (default: the last)");
+  options->stays.add_to(*command);
   command->add_option("--npy", options->npy, "Also write the heatmap's values [H, W] to this .npy");
   command->add_option("--label", options->label, "Label to explain (default: the first)");
   command->add_option("--method", options->method, "grad-cam or occlusion")

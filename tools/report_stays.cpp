@@ -129,7 +129,8 @@ std::vector<report::ReportStay> report_stays(const infer::ScoredCases& scored,
   const auto& rows = scored.predictions;
   std::array<std::vector<std::int64_t>, kKinds> chosen;
   std::size_t begin = 0;
-  for (std::int64_t position = 0; position < dataset.size() && begin < rows.ids.size(); ++position) {
+  for (std::int64_t position = 0; position < dataset.size() && begin < rows.ids.size();
+       ++position) {
     std::size_t end = begin;
     while (end < rows.ids.size() && rows.ids[end] == dataset.info(position).id) ++end;
     const Kind kind = end > begin ? classify(rows, begin, end, threshold) : kQuiet;

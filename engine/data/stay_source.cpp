@@ -68,9 +68,9 @@ LabelColumns label_columns(const Config& data, const Task& task, const io::Vital
   if (!columns.of_stay.empty() || !columns.of_step.empty()) return columns;
   std::vector<std::string> known = table.label_names;
   known.insert(known.end(), table.step_label_names.begin(), table.step_label_names.end());
-  throw UsageError(fmt::format("{}: the data have no {} \"{}\"; they have {}.",
-                               data.where("label"), wanted.size() == 1 ? "label" : "labels",
-                               fmt::join(wanted, "\", \""), fmt::join(known, ", ")));
+  throw UsageError(fmt::format("{}: the data have no {} \"{}\"; they have {}.", data.where("label"),
+                               wanted.size() == 1 ? "label" : "labels", fmt::join(wanted, "\", \""),
+                               fmt::join(known, ", ")));
 }
 
 /// The largest label of a stay's steps, NaN if none is known.
@@ -204,7 +204,8 @@ class StayDataset : public Dataset {
 
   /// Labels of every bin, float32 [N, T, L]; NaN where a bin has none.
   at::Tensor step_targets(const std::vector<std::int64_t>& stays) const {
-    const auto steps = transform_->steps(), labels = static_cast<std::int64_t>(step_columns_.size());
+    const auto steps = transform_->steps(),
+               labels = static_cast<std::int64_t>(step_columns_.size());
     const auto count = static_cast<std::int64_t>(stays.size());
     at::Tensor targets = at::full({count, steps, labels}, std::nan(""), at::kFloat);
     float* out = targets.mutable_data_ptr<float>();

@@ -53,8 +53,8 @@ ModelSpec read_model(const Config& table, Modality modality, std::int64_t output
     spec.members.push_back(own);
   }
   if (spec.members.empty() == (spec.name == kEnsemble)) {
-    throw Error(fmt::format("{}: an ensemble, and nothing else, has members.",
-                            table.where("member")));
+    throw Error(
+        fmt::format("{}: an ensemble, and nothing else, has members.", table.where("member")));
   }
   return spec;
 }

@@ -66,8 +66,8 @@ void add_group(const Session& session, const data::Dataset& dataset, const Group
   for (const auto position : group.positions) {
     const auto& info = dataset.info(position);
     if (static_cast<std::int64_t>(info.target.size()) == labels) continue;
-    throw Error(fmt::format("{} has {} labels, but the bundle has {}.", info.id,
-                            info.target.size(), labels));
+    throw Error(fmt::format("{} has {} labels, but the bundle has {}.", info.id, info.target.size(),
+                            labels));
   }
   std::size_t row = 0;
   for (std::size_t i = 0; i < group.positions.size(); ++i) {
@@ -78,7 +78,8 @@ void add_group(const Session& session, const data::Dataset& dataset, const Group
       continue;
     }
     const float* target = group.batch.target[static_cast<std::int64_t>(i)].const_data_ptr<float>();
-    for (auto t = group.batch.inputs.at("length")[static_cast<std::int64_t>(i)].item<std::int64_t>();
+    for (auto t =
+             group.batch.inputs.at("length")[static_cast<std::int64_t>(i)].item<std::int64_t>();
          t > 0; --t, target += labels) {
       add_row(info, position, std::move(predictions[row++]), target, out);
     }
@@ -91,10 +92,10 @@ void check_steps(const Session& session, const data::Dataset& dataset) {
   const auto target = dataset.load({0}).target;
   const bool per_step = session.bundle().model.per_step;
   if (!target.defined() || (target.dim() == 3) == per_step) return;
-  throw UsageError(fmt::format(
-      "The bundle '{}' scores {}, but the labels are of {}; name other labels.",
-      session.bundle().name, per_step ? "every step" : "whole stays",
-      per_step ? "whole stays" : "steps"));
+  throw UsageError(
+      fmt::format("The bundle '{}' scores {}, but the labels are of {}; name other labels.",
+                  session.bundle().name, per_step ? "every step" : "whole stays",
+                  per_step ? "whole stays" : "steps"));
 }
 
 }  // namespace

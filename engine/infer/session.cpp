@@ -142,8 +142,7 @@ at::Tensor Session::Impl::pooled(const at::Tensor& logits) const {
 }
 
 /// From logits, a row [L] a prediction, to what is said.
-void Session::Impl::conclude(const at::Tensor& logits,
-                             std::vector<Prediction>& predictions) const {
+void Session::Impl::conclude(const at::Tensor& logits, std::vector<Prediction>& predictions) const {
   const at::Tensor rows = logits.contiguous();
   const auto labels = rows.size(1);
   const float* logit = rows.const_data_ptr<float>();
@@ -154,9 +153,8 @@ void Session::Impl::conclude(const at::Tensor& logits,
                     [](float value) { return std::isfinite(value); })) {
       continue;
     }
-    throw Error(
-        fmt::format("{}The score is not a number; the input or the weights are at fault.",
-                    predictions.size() > 1 ? prediction.id + ": " : ""));
+    throw Error(fmt::format("{}The score is not a number; the input or the weights are at fault.",
+                            predictions.size() > 1 ? prediction.id + ": " : ""));
   }
   const at::Tensor probabilities = calibrated(bundle, rows).contiguous();
   const double* probability = probabilities.const_data_ptr<double>();

@@ -15,7 +15,8 @@ namespace salus::infer {
 /// What is said of one input.
 struct Prediction {
   std::string id;
-  std::optional<double> hour;  ///< of a model with labels a step: begin of the step, since the stay's
+  std::optional<double>
+      hour;  ///< of a model with labels a step: begin of the step, since the stay's
   std::vector<std::int64_t> frames;   ///< frames that were scored
   std::vector<std::string> files;     ///< of a series: the file of each scored slice
   std::vector<double> probabilities;  ///< calibrated, one per label (regression: values)

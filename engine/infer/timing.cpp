@@ -48,8 +48,8 @@ Timing measure(const Session& session, const data::Dataset& dataset, const Score
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
     latencies.push_back(took.count());
     for (const auto& prediction : scored) {
-      timing.largest_difference = std::max(timing.largest_difference,
-                                           difference(first.logits[row++], prediction.logits));
+      timing.largest_difference =
+          std::max(timing.largest_difference, difference(first.logits[row++], prediction.logits));
     }
   }
   timing.latency_ms_p50 = percentile(latencies, 0.50);

@@ -84,7 +84,8 @@ std::string worst_section(const ReportData& data) {
 std::string example_stays_section(const ReportData& data) {
   std::string panels;
   for (const ReportStay& stay : data.stays) {
-    append(panels, "<div class=\"panel\"><p><b>{}</b><br><span class=\"soft\">{}</span></p>{}{}</div>\n",
+    append(panels,
+           "<div class=\"panel\"><p><b>{}</b><br><span class=\"soft\">{}</span></p>{}{}</div>\n",
            escape(stay.kind), escape(stay.id), risk_plot(stay), observed_plot(stay));
   }
   if (panels.empty()) return "";

@@ -14,7 +14,8 @@ std::string to_html(const ReportData& data) {
   for (const std::string& section :
        {headline_section(e), plot_section(data), operating_section(e), stays_section(e),
         label_section(e), subgroup_section(e), comparison_section(data), worst_section(data),
-        example_stays_section(data), metrics_section(e), facts_section("Speed and stability", data.performance),
+        example_stays_section(data), metrics_section(e),
+        facts_section("Speed and stability", data.performance),
         facts_section("How this was made", data.provenance), limits_section(data)}) {
     body += section;
   }

@@ -10,13 +10,13 @@ namespace salus::report {
 
 /// A stay of vital signs as the report shows it. Times are hours since the stay began.
 struct ReportStay {
-  std::string id;    ///< as the caller named it
+  std::string id;  ///< as the caller named it
   std::string label;
-  std::string kind;  ///< what it is an example of: "missed", "false alarm", ...
-  Points risk;       ///< hour, probability
-  double threshold = std::nan("");       ///< of the operating point; NaN = none
-  std::vector<double> alarms;            ///< hours at which the risk reaches it, first of each rise
-  double onset = std::nan("");           ///< hour of the first positive label; NaN = none
+  std::string kind;                 ///< what it is an example of: "missed", "false alarm", ...
+  Points risk;                      ///< hour, probability
+  double threshold = std::nan("");  ///< of the operating point; NaN = none
+  std::vector<double> alarms;       ///< hours at which the risk reaches it, first of each rise
+  double onset = std::nan("");      ///< hour of the first positive label; NaN = none
   struct Variable {
     std::string name;
     Points observed;  ///< hour, standard deviations from the mean of the training part

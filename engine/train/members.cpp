@@ -45,8 +45,8 @@ Line fit_line(const infer::Bundle& member, const infer::ScoredCases& scored,
   const auto labels = member.task.labels.size();
   Line line{std::vector<float>(labels, 1), std::vector<float>(labels, 0)};
   if (member.task.kind == TaskKind::kRegression) return line;
-  const auto fitted = fit_calibrations(member.task, Kind::kPlatt, scored.logits,
-                                       scored.predictions.targets, warn);
+  const auto fitted =
+      fit_calibrations(member.task, Kind::kPlatt, scored.logits, scored.predictions.targets, warn);
   for (std::size_t l = 0; l < labels; ++l) {
     const auto& one = fitted.size() == labels ? fitted[l] : fitted[0];
     const bool platt = one.kind == Kind::kPlatt;

@@ -70,6 +70,10 @@ std::string use_section(const infer::Bundle& bundle, const PublishConfig& config
     terms.push_back(fmt::format("{} to {} bits", accepts.min_bits, accepts.max_bits));
   }
   if (!accepts.unit.empty()) terms.push_back("values in " + accepts.unit);
+  if (bundle.model.modality == Modality::kVitals) {
+    return text +
+           "It takes the variables and units that bundle.toml lists; others are left out.\n\n";
+  }
   if (terms.empty()) return text + "It accepts any image that Salus reads.\n\n";
   return text + fmt::format("Accepted inputs: {}; others are {}.\n\n", fmt::join(terms, ", "),
                             accepts.refuse ? "refused" : "scored and flagged");
@@ -107,14 +111,16 @@ std::string training_section(const infer::Bundle& bundle, const std::vector<Memb
   std::string text = fmt::format("## Training\n\nArchitecture {} on {}.\n\n", bundle.model.name,
                                  input_text(bundle.model));
   if (fits.size() > 1) {
-    text += "The score is the mean of the members' logits, each calibrated on the validation part.\n\n";
+    text +=
+        "The score is the mean of the members' logits, each calibrated on the validation part.\n\n";
   }
   for (std::size_t m = 0; m < fits.size(); ++m) {
     const FitResult& fit = fits[m];
-    text += fmt::format("- {}, seed {}: {} steps; the weights are those of epoch {} of {} "
-                        "(validation {}: {:.4f}).\n",
-                        members[m].model.name, members[m].train.seed, fit.steps, fit.best_epoch + 1,
-                        fit.history.size(), members[m].train.monitor, fit.best_metric);
+    text += fmt::format(
+        "- {}, seed {}: {} steps; the weights are those of epoch {} of {} "
+        "(validation {}: {:.4f}).\n",
+        members[m].model.name, members[m].train.seed, fit.steps, fit.best_epoch + 1,
+        fit.history.size(), members[m].train.monitor, fit.best_metric);
   }
   return text + "\nThe configuration lies beside the bundle as config.toml.\n\n";
 }

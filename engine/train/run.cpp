@@ -163,9 +163,9 @@ std::vector<FitResult> fit_members(const Plan& plan, const Parts& parts, const R
       say(fmt::format("Member {} of {}: {}, seed {}.", m + 1, plan.members.size(),
                       member.model.name, member.train.seed));
     }
-    Trainer trainer(make_model(plan, member, registry, say), plan.task, member.train,
-                    {folder, options.device, options.resume, options.fast_dev_run, options.stop,
-                     say});
+    Trainer trainer(
+        make_model(plan, member, registry, say), plan.task, member.train,
+        {folder, options.device, options.resume, options.fast_dev_run, options.stop, say});
     fits.push_back(trainer.fit(train, valid));
     if (!fits.back().finished) break;
   }
@@ -232,7 +232,8 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   result.out_dir =
       options.out_dir.empty() ? "runs/" + (stem.empty() ? "model" : stem) : options.out_dir;
   const auto config_toml = config.to_toml();
-  for (const MemberPlan& member : plan.members) {  // a wrong name is refused before a folder is made
+  for (const MemberPlan& member :
+       plan.members) {  // a wrong name is refused before a folder is made
     registry.make(sized_like(plan.sizes, member.model));
   }
   open_folder(result.out_dir, config_toml, options);

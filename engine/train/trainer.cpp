@@ -81,7 +81,9 @@ void Trainer::Impl::begin(Subset train_part, Subset valid_part) {
   const auto steps = (batches + config.accumulate - 1) / config.accumulate;
   schedule.emplace(config.schedule, steps, config.epochs);
   prepare_model(*model, device, config.channels_last);
-  step.emplace(*model, Loss(task, config.loss, train_part.dataset->targets(train_part.positions), device), config, device);
+  step.emplace(*model,
+               Loss(task, config.loss, train_part.dataset->targets(train_part.positions), device),
+               config, device);
   watch.emplace(device);
   train.emplace(std::move(train_part), device, config.channels_last);
   valid.emplace(std::move(valid_part), device, config.channels_last);
@@ -182,8 +184,8 @@ void Trainer::Impl::announce(const EpochRow& row, bool best) const {
     line += fmt::format("  {} {:.4f}", config.monitor,
                         find_metric(row.values, "valid_" + config.monitor));
   }
-  options.say(fmt::format("{}  {:.0f} cases/s{}", line,
-                          find_metric(row.values, "cases_per_second"), best ? "  best" : ""));
+  options.say(fmt::format("{}  {:.0f} cases/s{}", line, find_metric(row.values, "cases_per_second"),
+                          best ? "  best" : ""));
 }
 
 void Trainer::Impl::end_epoch() {

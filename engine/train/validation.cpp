@@ -94,8 +94,8 @@ Metrics regression(const at::Tensor& values, const at::Tensor& targets) {
 }
 
 /// Adds the rows of a batch; of labels a step a row for each step that has one.
-void add_rows(const at::Tensor& logits, const at::Tensor& target, std::vector<at::Tensor>& all_logits,
-              std::vector<at::Tensor>& all_targets) {
+void add_rows(const at::Tensor& logits, const at::Tensor& target,
+              std::vector<at::Tensor>& all_logits, std::vector<at::Tensor>& all_targets) {
   if (logits.dim() == 2) {
     all_logits.push_back(logits);
     all_targets.push_back(target);

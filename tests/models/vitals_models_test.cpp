@@ -143,8 +143,8 @@ TEST_P(VitalsZooTest, RefusesBatchesThatLackAnInput) {
 }
 
 TEST_P(VitalsZooTest, RefusesOptionsOutOfRange) {
-  for (const auto& [key, value] :
-       std::map<std::string, double>{{"hidden", 0}, {"dropout", 1}, {"summary", 2}, {"head", 1.5}}) {
+  for (const auto& [key, value] : std::map<std::string, double>{
+           {"hidden", 0}, {"dropout", 1}, {"summary", 2}, {"head", 1.5}}) {
     EXPECT_THROW(make_model(stay_spec(GetParam(), {{key, value}})), UsageError) << key;
   }
 }

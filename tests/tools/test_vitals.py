@@ -96,6 +96,21 @@ def test_folder_and_archive_get_the_same_scores(salus, stay_bundle):
     assert len({score["death"] for score in scores.values()}) > 10
 
 
+def test_an_explanation_adds_up_to_the_score(salus, stay_bundle, tmp_path):
+    stay = salus("predict", stay_bundle, STAYS / "set-a").lines[3]["id"]
+    result = salus("explain", stay_bundle, STAYS / "set-a", "--stay", stay, "--out",
+                   tmp_path / "heatmap.svg")
+    assert result.status == DONE, result.everything()
+    found = result.json
+    total = sum(item["attribution"] for item in found["attributions"] + found["statics"])
+    assert abs(found["logit"] - found["baseline_logit"] - total) <= max(
+        0.01 * abs(found["logit"] - found["baseline_logit"]), 2e-4)
+    assert {item["variable"] for item in found["attributions"]} <= {"HR", "GCS", "Urine"}
+    assert (tmp_path / "heatmap.svg").read_text().startswith("<svg")
+    assert_error(salus("explain", stay_bundle, STAYS / "set-a", "--stay", "nobody"), FAILED, "nobody")
+    assert_error(salus("explain", stay_bundle, STAYS / "set-a"), WRONG_USE, "--stay")
+
+
 def test_the_bundle_carries_variables_and_statistics(stay_bundle):
     text = (stay_bundle / "bundle.toml").read_text()
     assert "[[transform.variables.variable]]" in text and "log1p" in text

@@ -1,0 +1,104 @@
+#include "engine/explain/integrated_gradients.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/io/error.h"
+
+namespace salus::explain {
+namespace {
+
+constexpr std::int64_t kFewest = 32, kMost = 1024, kAtOnce = 32;
+constexpr double kGap = 0.01, kTiny = 1e-4;
+
+/// The stay at shares [P] of the way from the baseline, a case each.
+Batch on_the_line(const Batch& stay, const at::Tensor& shares) {
+  const auto points = shares.size(0);
+  Batch line;
+  for (const auto& [name, tensor] : stay.inputs) {
+    auto shape = tensor.sizes().vec();
+    shape[0] = points;
+    at::Tensor cases = tensor.expand(shape);
+    if (name == "values") cases = cases * shares.view({-1, 1, 1});
+    if (name == "static") cases = cases * shares.view({-1, 1});
+    line.inputs[name] = cases.contiguous();
+  }
+  line.ids.assign(static_cast<std::size_t>(points), stay.ids.empty() ? "" : stay.ids[0]);
+  return line;
+}
+
+/// Scores and gradients of one output of one stay.
+class Line {
+ public:
+  Line(Model& model, const Batch& stay, std::int64_t label, std::int64_t step)
+      : model_(model), stay_(stay), label_(label), step_(step) {}
+
+  double logit(double share) const {
+    const at::NoGradGuard no_grad;
+    const auto shares = at::full({1}, share, stay_.inputs.at("values").options());
+    return score(on_the_line(stay_, shares)).item<double>();
+  }
+
+  /// Mean gradients at `points` midpoints: of values [T, D] and statics [S].
+  std::pair<at::Tensor, at::Tensor> mean_gradient(std::int64_t points) const {
+    const auto& x = stay_.inputs.at("values");
+    at::Tensor values = at::zeros(x.sizes().slice(1), x.options());
+    at::Tensor statics = at::zeros(stay_.inputs.at("static").sizes().slice(1), x.options());
+    const auto shares = (at::arange(points, x.options()) + 0.5) / static_cast<double>(points);
+    for (std::int64_t begin = 0; begin < points; begin += kAtOnce) {
+      Batch line = on_the_line(stay_, shares.slice(0, begin, begin + kAtOnce));
+      at::AutoGradMode gradients(true);
+      const at::Tensor& v = line.inputs["values"].requires_grad_(true);
+      const at::Tensor& s = line.inputs["static"].requires_grad_(true);
+      const auto found = torch::autograd::grad({score(line).sum()}, {v, s}, {}, false, false,
+                                               /*allow_unused=*/true);
+      if (found[0].defined()) values += found[0].sum(0);
+      if (found[1].defined()) statics += found[1].sum(0);
+    }
+    return {values / static_cast<double>(points), statics / static_cast<double>(points)};
+  }
+
+ private:
+  at::Tensor score(const Batch& batch) const {
+    const at::Tensor logits = model_.forward(batch);
+    return (logits.dim() == 3 ? logits.select(1, step_) : logits).select(1, label_);
+  }
+
+  Model& model_;
+  const Batch& stay_;
+  std::int64_t label_, step_;
+};
+
+std::int64_t checked_step(const Batch& stay, std::optional<std::int64_t> step) {
+  const auto length = stay.inputs.at("length").item<std::int64_t>();
+  if (length < 1) throw Error("The stay has no step to explain.");
+  if (!step) return length - 1;
+  if (*step >= 0 && *step < length) return *step;
+  throw Error(fmt::format("The stay has steps 0 to {}, not {}.", length - 1, *step));
+}
+
+}  // namespace
+
+StayAttribution integrated_gradients(Model& model, const Batch& stay, std::int64_t label,
+                                     std::optional<std::int64_t> step) {
+  TORCH_CHECK(stay.size() == 1, "one stay is explained at a time");
+  StayAttribution out;
+  out.step = checked_step(stay, step);
+  const Line line(model, stay, label, out.step);
+  out.logit = line.logit(1);
+  out.baseline = line.logit(0);
+  const double difference = out.logit - out.baseline;
+  for (std::int64_t points = kFewest; points <= kMost; points *= 2) {
+    const auto [values, statics] = line.mean_gradient(points);
+    out.values = (values * stay.inputs.at("values")[0]).cpu();
+    out.statics = (statics * stay.inputs.at("static")[0]).cpu();
+    out.gap = difference - (out.values.sum() + out.statics.sum()).item<double>();
+    if (std::abs(out.gap) <= std::max(kGap * std::abs(difference), kTiny)) break;
+  }
+  return out;
+}
+
+}  // namespace salus::explain

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace salus::report {
+
+/// A table of signed numbers as colours: a picture (SVG) of its own.
+struct HeatTable {
+  std::string title;
+  std::vector<std::string> rows;            ///< names, from the top
+  std::vector<std::vector<double>> values;  ///< [rows][columns]; NaN is left white
+  std::string columns = "hours since the stay began";
+  double column_step = 1;  ///< of the axis, per column
+};
+
+/// Red where a value is above 0, blue below, white at 0; the darkest is the largest magnitude, which the
+/// picture states. Self-contained SVG with its own white ground.
+std::string heat_table_svg(const HeatTable& table);
+
+}  // namespace salus::report
