@@ -5,6 +5,7 @@
 #include "engine/explain/heatmap.h"
 #include "engine/explain/overlay.h"
 #include "engine/infer/session.h"
+#include "engine/io/error.h"
 #include "engine/io/image.h"
 #include "engine/io/npy.h"
 #include "models/zoo.h"
@@ -39,6 +40,10 @@ int explain_file(Options& options) {
   const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
   if (session.bundle().model.modality == Modality::kVitals) {
     const std::string out = options.out.empty() ? "heatmap.svg" : options.out;
+    if (!out.ends_with(".svg")) {
+      throw UsageError(
+          fmt::format("The heatmap of a stay is an SVG: name a file .svg, not {}.", out));
+    }
     explain_stay(session,
                  {options.file, options.stay, options.label, out, options.hour, options.stays},
                  options.common.threads);

@@ -96,7 +96,7 @@ void explain_stay(const infer::Session& session, const ExplainStay& what, int th
                                         bundle.task, threads);
   const Batch stay = find_stay(*source, what.id);
   std::optional<std::int64_t> step;
-  if (what.hour >= 0) step = static_cast<std::int64_t>(what.hour / transform.step());
+  if (what.hour >= 0) step = transform.bin(what.hour);
   if (step && !bundle.model.per_step) {
     throw UsageError("--hour is for bundles that score every step; this one scores whole stays.");
   }

@@ -30,6 +30,36 @@ Batch on_the_line(const Batch& stay, const at::Tensor& shares) {
   return line;
 }
 
+/// The stay on the model's device, with static covariates that are known (0, the mean, where they are
+/// not).
+Batch prepared(Model& model, const Batch& stay) {
+  const auto parameters = model.parameters();
+  const at::Device device = parameters.empty() ? at::kCPU : parameters[0].device();
+  Batch out = stay;
+  for (auto& [name, tensor] : out.inputs) tensor = tensor.to(device);
+  const auto statics = out.inputs.find("static");
+  if (statics == out.inputs.end()) {
+    out.inputs["static"] = at::zeros({1, 0}, out.inputs.at("values").options());
+  } else {
+    statics->second = at::nan_to_num(statics->second);
+  }
+  return out;
+}
+
+/// cuDNN differentiates recurrent networks in training mode only.
+class WithoutCudnn {
+ public:
+  WithoutCudnn() : was_on_(at::globalContext().userEnabledCuDNN()) {
+    at::globalContext().setUserEnabledCuDNN(false);
+  }
+  ~WithoutCudnn() { at::globalContext().setUserEnabledCuDNN(was_on_); }
+  WithoutCudnn(const WithoutCudnn&) = delete;
+  WithoutCudnn& operator=(const WithoutCudnn&) = delete;
+
+ private:
+  bool was_on_;
+};
+
 /// Scores and gradients of one output of one stay.
 class Line {
  public:
@@ -64,7 +94,9 @@ class Line {
  private:
   at::Tensor score(const Batch& batch) const {
     const at::Tensor logits = model_.forward(batch);
-    return (logits.dim() == 3 ? logits.select(1, step_) : logits).select(1, label_);
+    const at::Tensor rows = logits.dim() == 3 ? logits.select(1, step_) : logits;
+    if (label_ >= 0 && label_ < rows.size(1)) return rows.select(1, label_);
+    throw Error(fmt::format("The model has outputs 0 to {}, not {}.", rows.size(1) - 1, label_));
   }
 
   Model& model_;
@@ -82,9 +114,11 @@ std::int64_t checked_step(const Batch& stay, std::optional<std::int64_t> step) {
 
 }  // namespace
 
-StayAttribution integrated_gradients(Model& model, const Batch& stay, std::int64_t label,
+StayAttribution integrated_gradients(Model& model, const Batch& given, std::int64_t label,
                                      std::optional<std::int64_t> step) {
-  TORCH_CHECK(stay.size() == 1, "one stay is explained at a time");
+  TORCH_CHECK(given.size() == 1, "one stay is explained at a time");
+  const Batch stay = prepared(model, given);
+  const WithoutCudnn differentiable;
   StayAttribution out;
   out.step = checked_step(stay, step);
   const Line line(model, stay, label, out.step);

@@ -21,13 +21,14 @@ struct StayAttribution {
 
 /// Integrated gradients (Sundararajan, Taly and Yan, 2017) of output `label` for one stay: the integral
 /// of the gradient along the straight line from the baseline to the stay, times their difference, by the
-/// midpoint rule with as many points (32 to 1024) as bring the gap within 1 % of logit - baseline.
+/// midpoint rule with 32 points, doubled up to 1024 until the gap is within 1 % of logit - baseline;
+/// `gap` says what is left.
 ///
 /// The baseline has the stay's pattern of observation (mask and delta as they are) and every value and
 /// static covariate at its mean, 0 after the z-score: what is explained is what was measured, given when
 /// it was measured. A value carried forward counts at every step that it is carried to.
 ///
-/// \param stay  a batch of one (engine/core/batch.h), on the model's device.
+/// \param stay  a batch of one (engine/core/batch.h).
 /// \param step  of a model with labels a step; default: the last one.
 /// \throws Error for a label or step that is not there, or a stay without steps.
 StayAttribution integrated_gradients(Model& model, const Batch& stay, std::int64_t label,

@@ -109,6 +109,8 @@ def test_an_explanation_adds_up_to_the_score(salus, stay_bundle, tmp_path):
     assert (tmp_path / "heatmap.svg").read_text().startswith("<svg")
     assert_error(salus("explain", stay_bundle, STAYS / "set-a", "--stay", "nobody"), FAILED, "nobody")
     assert_error(salus("explain", stay_bundle, STAYS / "set-a"), WRONG_USE, "--stay")
+    assert_error(salus("explain", stay_bundle, STAYS / "set-a", "--stay", stay, "--out", "heatmap.png"),
+                 WRONG_USE, ".svg")
 
 
 def test_the_bundle_carries_variables_and_statistics(stay_bundle):

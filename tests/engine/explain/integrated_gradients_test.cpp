@@ -74,6 +74,7 @@ TEST(IntegratedGradientsTest, RefusesAStepThatTheStayHasNot) {
   LinearModel model;
   EXPECT_THROW(integrated_gradients(model, stays({4}), 0, 4), Error);
   EXPECT_THROW(integrated_gradients(model, stays({0}), 0), Error);
+  EXPECT_THROW(integrated_gradients(model, stays({4}), 2), Error);
 }
 
 }  // namespace
