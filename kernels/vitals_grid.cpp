@@ -141,10 +141,8 @@ VitalsGridPlan::VitalsGridPlan(VitalsGridSpec spec, at::Device device)
 }
 
 std::int64_t VitalsGridPlan::bin(double hours) const {
-  const std::int32_t seconds = whole_seconds(std::bit_cast<std::int64_t>(hours));
-  TORCH_CHECK(seconds != kNoSecond, "vitals_grid: a time that is not a number has no bin.");
-  const std::int64_t down = seconds < 0 && seconds % step_seconds_ != 0 ? 1 : 0;
-  return seconds / step_seconds_ - down;
+  TORCH_CHECK(hours == hours, "vitals_grid: a time that is not a number has no bin.");
+  return bin_of(std::bit_cast<std::int64_t>(hours), step_seconds_);
 }
 
 VitalsGrid VitalsGridPlan::empty(std::int64_t stays) const {

@@ -71,7 +71,7 @@ class VitalsGridPlan {
   /// The same into tensors that the caller owns, as made by empty(); nothing is allocated.
   void run(const VitalsEvents& events, const at::Tensor& length, const VitalsGrid& grid) const;
 
-  /// The bin that a time falls into; negative before the stay. A time that is not a number has none:
+  /// The bin that a time falls into; -1 before the stay. A time that is not a number has none:
   /// \throws c10::Error.
   std::int64_t bin(double hours) const;
 

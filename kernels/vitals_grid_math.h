@@ -113,6 +113,12 @@ SALUS_HD std::int32_t whole_seconds(std::int64_t bits) {
   return bits < 0 ? -seconds : seconds;
 }
 
+/// The bin of a time on a grid of `step_seconds`; -1 before the stay and of a time that is NaN.
+SALUS_HD std::int32_t bin_of(std::int64_t bits, std::int32_t step_seconds) {
+  const std::int32_t second = whole_seconds(bits);
+  return second < 0 ? -1 : second / step_seconds;
+}
+
 /// False for NaN and infinities whatever the range.
 SALUS_HD bool is_plausible(const GridColumn& column, float value) {
   return value >= column.low && value <= column.high;

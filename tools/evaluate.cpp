@@ -23,14 +23,6 @@ struct Options {
   bool delong = false;
 };
 
-std::vector<evaluate::OperatingPoint> operating_points(const infer::Session& session) {
-  std::vector<evaluate::OperatingPoint> points;
-  for (const auto& point : session.bundle().operating_points) {
-    points.push_back({point.name, point.label, point.threshold});
-  }
-  return points;
-}
-
 void compare_with(const std::string& path, const Registry& zoo, const Options& options,
                   const std::vector<evaluate::OperatingPoint>& points,
                   EvaluationFindings& findings) {
@@ -38,8 +30,9 @@ void compare_with(const std::string& path, const Registry& zoo, const Options& o
   const auto dataset = options.data.open(other, options.common.threads);
   const auto scored = infer::predict_cases(other, *dataset, options.common.threads);
   findings.against_path = path;
-  findings.comparisons = evaluate::compare(findings.scored.predictions, scored.predictions, points,
-                                           operating_points(other), options.resampling);
+  findings.comparisons = evaluate::compare(
+      findings.scored.predictions, scored.predictions, points,
+      infer::evaluation_options(other.bundle()).operating_points, options.resampling);
 }
 
 void write_results(const std::string& folder, const EvaluationFindings& findings,
@@ -62,12 +55,9 @@ int evaluate_bundle(const Options& options) {
   findings.bundle_path = options.bundle;
   findings.data_path = options.data.path;
   findings.scored = infer::predict_cases(session, *dataset, options.common.threads);
-  evaluate::EvaluationOptions how;
-  how.operating_points = operating_points(session);
+  auto how = infer::evaluation_options(session.bundle());
   how.resampling = options.resampling;
   how.delong = options.delong;
-  how.challenge2012 = session.bundle().model.modality == Modality::kVitals &&
-                      findings.scored.predictions.hours.empty();
   findings.evaluation = evaluate::evaluate(findings.scored.predictions, how);
   findings.timing = infer::measure(session, *dataset, findings.scored, options.passes,
                                    options.alone, options.common.threads);

@@ -58,7 +58,7 @@ Config EvaluationData::config(const Config& transform) const {
 std::unique_ptr<data::Dataset> EvaluationData::open(const infer::Session& session,
                                                     int threads) const {
   const auto& bundle = session.bundle();
-  const auto transform = Config::parse(bundle.transform_toml, "the bundle's transform");
+  const auto transform = bundle.transform_table();
   const auto source = data::open_source(config(transform), transform, bundle.task, threads);
   const std::string wanted = part == "val" ? "valid" : part;
   std::vector<std::int64_t> positions;

@@ -89,11 +89,9 @@ report::HeatTable heat_table(const explain::StayAttribution& found,
 
 void explain_stay(const infer::Session& session, const ExplainStay& what, int threads) {
   const auto& bundle = session.bundle();
-  const auto config = Config::parse(bundle.transform_toml, "the bundle's transform");
-  const data::StayTransform transform(config);
+  const data::StayTransform transform = bundle.stay_transform();
   const auto label = label_position(bundle.task, what.label);
-  const auto source = data::open_source(what.data.config(transform.source(), {what.path}), config,
-                                        bundle.task, threads);
+  const auto source = what.data.open(bundle, {what.path}, threads);
   const Batch stay = find_stay(*source, what.id);
   std::optional<std::int64_t> step;
   if (what.hour >= 0) step = transform.bin(what.hour);

@@ -14,6 +14,7 @@
 #include "engine/stream/followed_input.h"
 #include "engine/stream/statics_file.h"
 #include "tools/command.h"
+#include "tools/scores_json.h"
 
 namespace salus::tools {
 namespace {
@@ -153,19 +154,15 @@ class Follower {
 
   void print(std::string_view stay, const stream::Risk& risk) const {
     const Task& task = model_->task();
-    const char* score = task.kind == TaskKind::kRegression ? "values" : "probabilities";
     Json line;
     line["id"] = stay;
     line["time"] = risk.time;
+    put_scores(task, risk.probabilities, risk.decisions, line);
     for (std::size_t i = 0; i < task.labels.size(); ++i) {
-      const std::string& label = task.labels[i];
-      line[score][label] = risk.probabilities[i];
-      line["decisions"][label] =
-          risk.decisions[i] < 0 ? Json(nullptr) : Json(risk.decisions[i] == 1);
-      line["alarms"][label] = risk.alarms[i] == 1;
+      line["alarms"][task.labels[i]] = risk.alarms[i] == 1;
     }
     line["stale"] = risk.stale;
-    fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+    print_line(line);
   }
 
   FollowOptions options_;

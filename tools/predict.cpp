@@ -16,6 +16,7 @@
 #include "tools/command.h"
 #include "tools/csv.h"
 #include "tools/follow.h"
+#include "tools/scores_json.h"
 #include "tools/stay_data.h"
 
 namespace salus::tools {
@@ -32,27 +33,16 @@ struct Options {
   FollowOptions follow;
 };
 
-/// Key of a label's score in the output: regression has values, the others probabilities.
-const char* score_key(const Task& task) {
-  return task.kind == TaskKind::kRegression ? "values" : "probabilities";
-}
-
 void print_json(const Task& task, const infer::Prediction& prediction) {
   Json line;
   line["id"] = prediction.id;
   if (prediction.hour) line["hour"] = *prediction.hour;
-  for (std::size_t i = 0; i < task.labels.size(); ++i) {
-    line[score_key(task)][task.labels[i]] = prediction.probabilities[i];
-  }
-  for (std::size_t i = 0; i < prediction.decisions.size(); ++i) {
-    const int decision = prediction.decisions[i];
-    line["decisions"][task.labels[i]] = decision < 0 ? Json(nullptr) : Json(decision == 1);
-  }
+  put_scores(task, prediction.probabilities, prediction.decisions, line);
   if (!prediction.frames.empty()) line["frames"] = prediction.frames;
   if (!prediction.files.empty()) line["files"] = prediction.files;
   if (!prediction.flags.empty()) line["flags"] = prediction.flags;
   line["time_ms"] = std::round(prediction.milliseconds * 1000) / 1000;
-  fmt::print("{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+  print_line(line);
 }
 
 void print_csv_header(const infer::Bundle& bundle) {
@@ -102,10 +92,7 @@ class EmbeddingWriter {
 using Scored = std::function<void(const infer::Prediction&)>;
 
 int predict_stays(const infer::Session& session, const Options& options, const Scored& scored) {
-  const auto& bundle = session.bundle();
-  const auto transform = Config::parse(bundle.transform_toml, "the bundle's transform");
-  const auto table = options.stays.config(transform.get_string("source", "long"), options.inputs);
-  const auto source = data::open_source(table, transform, bundle.task, options.common.threads);
+  const auto source = options.stays.open(session.bundle(), options.inputs, options.common.threads);
   std::vector<std::int64_t> all(source->cases().size());
   std::iota(all.begin(), all.end(), 0);
   infer::score_cases(session, *source->open(all), {!options.embeddings.empty(), false}, scored);

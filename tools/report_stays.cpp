@@ -23,14 +23,6 @@ Kind kind_of(bool positive, bool alarmed) {
   return alarmed ? kFalseAlarm : kQuiet;
 }
 
-/// Threshold of the first label's default operating point; NaN if it has none.
-double threshold_of(const infer::Bundle& bundle) {
-  for (const auto& point : bundle.operating_points) {
-    if (point.label == bundle.task.labels[0]) return point.threshold;
-  }
-  return std::nan("");
-}
-
 /// Whether the stay whose rows are [begin, end) is positive and called so at the threshold.
 Kind classify(const evaluate::Predictions& rows, std::size_t begin, std::size_t end,
               double threshold) {
@@ -44,14 +36,8 @@ Kind classify(const evaluate::Predictions& rows, std::size_t begin, std::size_t 
 
 /// The stay cut after each of its steps, one case each.
 Batch prefixes(const Batch& stay, std::int64_t steps) {
-  Batch cut;
-  for (const auto& [name, tensor] : stay.inputs) {
-    auto shape = tensor.sizes().vec();
-    shape[0] = steps;
-    cut.inputs[name] = tensor.expand(shape).contiguous();
-  }
+  Batch cut = repeated(stay, steps);
   cut.inputs["length"] = at::arange(1, steps + 1, at::kLong);
-  cut.ids.assign(static_cast<std::size_t>(steps), stay.ids[0]);
   return cut;
 }
 
@@ -122,10 +108,10 @@ std::vector<report::ReportStay> report_stays(const infer::ScoredCases& scored,
                                              const infer::Session& session,
                                              const data::Dataset& dataset) {
   const auto& bundle = session.bundle();
-  const double threshold = threshold_of(bundle);
-  if (bundle.model.modality != Modality::kVitals || std::isnan(threshold)) return {};
-  const data::StayTransform transform(
-      Config::parse(bundle.transform_toml, "the bundle's transform"));
+  const infer::OperatingPoint* point = bundle.operating_point(bundle.task.labels[0]);
+  if (bundle.model.modality != Modality::kVitals || point == nullptr) return {};
+  const double threshold = point->threshold;
+  const data::StayTransform transform = bundle.stay_transform();
   const auto& rows = scored.predictions;
   std::array<std::vector<std::int64_t>, kKinds> chosen;
   std::size_t begin = 0;

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/core/config.h"
+#include "engine/data/source.h"
+#include "engine/infer/bundle.h"
 
 namespace salus::tools {
 
@@ -17,6 +20,9 @@ struct StayData {
   /// The [data] table for `paths` as files of `source` ("physionet2012", "physionet2019", "long").
   /// \throws UsageError for several tables of a long source.
   Config config(const std::string& source, const std::vector<std::string>& paths) const;
+  /// The stays at `paths`, in the files that the bundle was made for. \throws also as open_source().
+  std::unique_ptr<data::Source> open(const infer::Bundle& bundle,
+                                     const std::vector<std::string>& paths, int threads) const;
 };
 
 /// A TOML string, so that a path with quotes or a number stays what it is, and a list of them.

@@ -23,4 +23,8 @@ struct Batch {
   std::int64_t size() const { return static_cast<std::int64_t>(ids.size()); }
 };
 
+/// A batch of one, `count` times over, without its target. The inputs share memory: do not write to
+/// them.
+Batch repeated(const Batch& one, std::int64_t count);
+
 }  // namespace salus

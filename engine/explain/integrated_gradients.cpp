@@ -16,17 +16,10 @@ constexpr double kGap = 0.01, kTiny = 1e-4;
 
 /// The stay at shares [P] of the way from the baseline, a case each.
 Batch on_the_line(const Batch& stay, const at::Tensor& shares) {
-  const auto points = shares.size(0);
-  Batch line;
-  for (const auto& [name, tensor] : stay.inputs) {
-    auto shape = tensor.sizes().vec();
-    shape[0] = points;
-    at::Tensor cases = tensor.expand(shape);
-    if (name == "values") cases = cases * shares.view({-1, 1, 1});
-    if (name == "static") cases = cases * shares.view({-1, 1});
-    line.inputs[name] = cases.contiguous();
-  }
-  line.ids.assign(static_cast<std::size_t>(points), stay.ids.empty() ? "" : stay.ids[0]);
+  Batch line = repeated(stay, shares.size(0));
+  for (auto& [name, tensor] : line.inputs) tensor = tensor.contiguous();
+  line.inputs["values"] = stay.inputs.at("values") * shares.view({-1, 1, 1});
+  line.inputs["static"] = stay.inputs.at("static") * shares.view({-1, 1});
   return line;
 }
 

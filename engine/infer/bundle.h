@@ -6,10 +6,15 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/config.h"
 #include "engine/core/registry.h"
 #include "engine/core/task.h"
 #include "engine/data/transform.h"
 #include "engine/evaluate/calibration.h"
+
+namespace salus::data {
+class StayTransform;
+}
 
 namespace salus::infer {
 
@@ -51,8 +56,14 @@ struct Bundle {
   std::string metrics_json = "{}";
   std::string model_card;
 
-  /// The preprocessing that transform_toml describes. \throws UsageError.
-  data::Transform transform() const;
+  /// The [transform] table, whichever way transform_toml has it.
+  Config transform_table() const;
+  /// The preprocessing that it describes. \throws UsageError.
+  data::Transform transform() const;           ///< of images
+  data::StayTransform stay_transform() const;  ///< of vital signs
+
+  /// The label's default operating point; null if it has none.
+  const OperatingPoint* operating_point(const std::string& label) const;
 };
 
 /// Writes the folder atomically: temporary name, fsync, rename. An existing bundle at `path` is

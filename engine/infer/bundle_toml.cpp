@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/core/config.h"
 #include "engine/data/source.h"
+#include "engine/data/stay_transform.h"
 #include "engine/io/error.h"
 
 namespace salus::infer {
@@ -154,9 +156,21 @@ Bundle parse_bundle_toml(const std::string& text, const std::string& origin,
   }
 }
 
-data::Transform Bundle::transform() const {
+Config Bundle::transform_table() const {
   const Config config = Config::parse(transform_toml, fmt::format("transform of {}", name));
-  return data::Transform(config.has("transform") ? config.table("transform") : config);
+  return config.has("transform") ? config.table("transform") : config;
+}
+
+data::Transform Bundle::transform() const { return data::Transform(transform_table()); }
+
+data::StayTransform Bundle::stay_transform() const {
+  return data::StayTransform(transform_table());
+}
+
+const OperatingPoint* Bundle::operating_point(const std::string& label) const {
+  const auto point = std::find_if(operating_points.begin(), operating_points.end(),
+                                  [&](const OperatingPoint& p) { return p.label == label; });
+  return point == operating_points.end() ? nullptr : &*point;
 }
 
 }  // namespace salus::infer

@@ -93,9 +93,8 @@ std::string write_model(const ModelSpec& model) {
 
 /// The keys of the transform with the defaults written out.
 std::string write_transform(const Bundle& bundle) {
-  const Config config = Config::parse(bundle.transform_toml, "transform");
-  const Config table = config.has("transform") ? config.table("transform") : config;
-  return "\n" + Config::parse(data::resolved_transform(table), "transform").to_toml("transform");
+  const std::string resolved = data::resolved_transform(bundle.transform_table());
+  return "\n" + Config::parse(resolved, "transform").to_toml("transform");
 }
 
 std::string write_run(const Bundle& bundle) {

@@ -57,11 +57,8 @@ void decide(const Bundle& bundle, const std::vector<double>& probabilities,
     return;
   }
   for (std::size_t i = 0; i < probabilities.size(); ++i) {
-    const auto& points = bundle.operating_points;
-    const auto point = std::find_if(points.begin(), points.end(), [&](const OperatingPoint& p) {
-      return p.label == bundle.task.labels[i];
-    });
-    decisions[i] = point == points.end() ? -1 : probabilities[i] >= point->threshold ? 1 : 0;
+    const OperatingPoint* point = bundle.operating_point(bundle.task.labels[i]);
+    decisions[i] = point == nullptr ? -1 : probabilities[i] >= point->threshold ? 1 : 0;
   }
 }
 

@@ -58,9 +58,20 @@ void add_row(const data::CaseInfo& info, std::int64_t position, Prediction predi
   out.logits.push_back(std::move(prediction.logits));
 }
 
+/// \throws UsageError if one of model and labels is of steps and the other of whole stays.
+void check_steps(const Session& session, const at::Tensor& target) {
+  const bool per_step = session.bundle().model.per_step;
+  if (!target.defined() || (target.dim() == 3) == per_step) return;
+  throw UsageError(
+      fmt::format("The bundle '{}' scores {}, but the labels are of {}; name other labels.",
+                  session.bundle().name, per_step ? "every step" : "whole stays",
+                  per_step ? "whole stays" : "steps"));
+}
+
 /// Adds the rows of a group: one a case, or one a step of each.
 void add_group(const Session& session, const data::Dataset& dataset, const Group& group,
                ScoredCases& out) {
+  if (group.images.empty()) check_steps(session, group.batch.target);
   auto predictions = score(session, group);
   const auto labels = session.bundle().task.outputs();
   for (const auto position : group.positions) {
@@ -86,18 +97,6 @@ void add_group(const Session& session, const data::Dataset& dataset, const Group
   }
 }
 
-/// \throws UsageError if one of model and labels is of steps and the other of whole stays.
-void check_steps(const Session& session, const data::Dataset& dataset) {
-  if (dataset.size() == 0 || session.bundle().model.modality == Modality::kImage) return;
-  const auto target = dataset.load({0}).target;
-  const bool per_step = session.bundle().model.per_step;
-  if (!target.defined() || (target.dim() == 3) == per_step) return;
-  throw UsageError(
-      fmt::format("The bundle '{}' scores {}, but the labels are of {}; name other labels.",
-                  session.bundle().name, per_step ? "every step" : "whole stays",
-                  per_step ? "whole stays" : "steps"));
-}
-
 }  // namespace
 
 std::vector<Prediction> predict_case(const Session& session, const data::Dataset& dataset,
@@ -105,6 +104,15 @@ std::vector<Prediction> predict_case(const Session& session, const data::Dataset
   const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset);
   if (images == nullptr) return session.predict(dataset.load({i}));
   return session.predict({images->image(i)}, {dataset.info(i).id});
+}
+
+evaluate::EvaluationOptions evaluation_options(const Bundle& bundle) {
+  evaluate::EvaluationOptions options;
+  options.challenge2012 = bundle.model.modality == Modality::kVitals && !bundle.model.per_step;
+  for (const auto& point : bundle.operating_points) {
+    options.operating_points.push_back({point.name, point.label, point.threshold});
+  }
+  return options;
 }
 
 void score_cases(const Session& session, const data::Dataset& dataset,
@@ -123,7 +131,6 @@ void score_cases(const Session& session, const data::Dataset& dataset,
 ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, int threads,
                           const std::function<void(std::int64_t, std::int64_t)>& progress) {
   ScoredCases out;
-  check_steps(session, dataset);
   out.predictions.task = session.bundle().task.kind;
   out.predictions.labels = session.bundle().task.labels;
   data::ThreadPool pool(threads);

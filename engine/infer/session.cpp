@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "engine/core/device.h"
+#include "engine/data/stay_transform.h"
 #include "engine/infer/calibrated.h"
 #include "engine/infer/weights.h"
 #include "engine/io/error.h"
@@ -33,7 +34,7 @@ std::optional<data::Transform> image_transform(const Bundle& bundle) {
 
 /// Hours of a bin of vital signs.
 double bin_hours(const Bundle& bundle) {
-  return Config::parse(bundle.transform_toml, "the bundle's transform").get_double("step", 1.0);
+  return bundle.model.per_step ? bundle.stay_transform().step() : 0;
 }
 
 /// One frame to be scored, of image `image`.
@@ -68,6 +69,7 @@ struct Session::Impl {
         registry(known),
         device(device_name),
         transform(image_transform(bundle)),
+        hours(bin_hours(bundle)),
         predictor(build(bundle, registry), bundle.micro_batch, bundle.compute_dtype, device,
                   /*prepare=*/true) {}
 
@@ -88,6 +90,7 @@ struct Session::Impl {
   Registry registry;
   std::string device;
   std::optional<data::Transform> transform;  ///< of images
+  double hours;                              ///< of a step that has labels
   ModelPredictor predictor;
   std::once_flag model_once;
   std::shared_ptr<Model> model;
@@ -126,7 +129,6 @@ Outputs Session::Impl::rows(const Outputs& outputs, const Batch& batch,
     return outputs;
   }
   const at::Tensor length = batch.inputs.at("length");
-  const double hours = bin_hours(bundle);
   for (std::size_t i = 0; i < batch.ids.size(); ++i) {
     const auto steps = length[static_cast<std::int64_t>(i)].item<std::int64_t>();
     for (std::int64_t t = 0; t < steps; ++t) add(batch.ids[i], static_cast<double>(t) * hours);

@@ -45,7 +45,7 @@ NumberTable read_numbers(const std::string& path, const std::string& id_column,
     auto& cells = table.texts.emplace_back();
     for (const int c : texts) cells.push_back(c < 0 ? "" : row[static_cast<std::size_t>(c)]);
     for (const std::size_t c : columns) {
-      const auto value = is_missing(row[c]) ? kMissing : parse_float(row[c]);
+      const auto value = is_missing(row[c]) ? kMissing : parse_finite<float>(row[c]);
       if (!value) {
         throw Error(
             fmt::format("{} {} column {} ({}): \"{}\" is not a number; write categories as "

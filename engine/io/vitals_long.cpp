@@ -2,8 +2,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <unordered_map>
 
 #include "engine/io/error.h"
@@ -16,12 +14,8 @@ namespace {
 
 /// A time in hours. float64: an instant of a long stay is finer than float32.
 double parse_time(const std::string& text, const std::string& where) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    throw Error(fmt::format("{}: \"{}\" is not a time in hours.", where, text));
-  }
-  return value;
+  if (const auto value = parse_finite<double>(text)) return *value;
+  throw Error(fmt::format("{}: \"{}\" is not a time in hours.", where, text));
 }
 
 class LongTableReader {
@@ -80,7 +74,7 @@ class LongTableReader {
         ++table_.counts.nameless;
         continue;
       }
-      const auto number = parse_float(cell(value));
+      const auto number = parse_finite<float>(cell(value));
       if (!number) {
         throw Error(fmt::format("{}: \"{}\" is not a number.", where("value", value), cell(value)));
       }

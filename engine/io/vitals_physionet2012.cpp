@@ -85,7 +85,7 @@ class StayParser {
       ++worker_.counts.missing;
       return;
     }
-    const auto value = parse_float(text);
+    const auto value = parse_finite<float>(text);
     if (!value) fail("Value", 3, fmt::format("\"{}\" is not a number.", text));
     if (take_static(name, *time, *value)) return;
     stay_.rows.push_back({*time, worker_.names.number(name), *value, lines_.number()});

@@ -79,7 +79,7 @@ class StayParser {
 
   float number(std::string_view text, std::size_t column) {
     if (is_missing(text)) return kMissing;
-    const auto value = parse_float(text);
+    const auto value = parse_finite<float>(text);
     if (!value) {
       fail_at(member_.origin, lines_.number(), names_[column], static_cast<int>(column) + 1,
               fmt::format("\"{}\" is not a number.", text));

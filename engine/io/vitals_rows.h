@@ -3,16 +3,15 @@
 // Internal to vitals*.cpp: what the readers share. A reader turns one file into StayRows on some
 // thread; merge_stays() makes the table from them, the same for any number of threads.
 
-#include <charconv>
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "engine/io/text_numbers.h"
 #include "engine/io/vitals.h"
 
 namespace salus::io {
@@ -44,21 +43,6 @@ class LineReader {
   std::string_view rest_;
   std::int64_t number_ = 0;
 };
-
-/// "12.5" -> 12.5; nothing if it is not wholly a finite decimal number.
-inline std::optional<float> parse_float(std::string_view text) {
-  float value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !(value - value == 0)) {
-    return std::nullopt;
-  }
-  return value;
-}
-
-/// True for the ways in which tables write that a number is missing.
-inline bool is_missing(std::string_view text) {
-  return text.empty() || text == "NaN" || text == "nan" || text == "NA";
-}
 
 /// Numbers names in the order of their first appearance.
 class NameTable {

@@ -3,31 +3,15 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <limits>
-#include <optional>
 
 #include "engine/io/error.h"
+#include "engine/io/text_numbers.h"
 
 namespace salus::stream {
 namespace {
 
 constexpr std::size_t kMostLine = 1 << 16;
-
-template <typename T>
-std::optional<T> number_of(std::string_view text) {
-  T value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    return std::nullopt;
-  }
-  return value;
-}
-
-bool is_missing(std::string_view text) {
-  return text.empty() || text == "NaN" || text == "nan" || text == "NA";
-}
 
 }  // namespace
 
@@ -110,15 +94,15 @@ std::string EventRows::read_event(PoolEvent& event) const {
   }
   event.event.variable = cell(variable_);
   event.event.unit = cell(unit_);
-  const bool measured = !is_missing(cell(value_));
+  const bool measured = !io::is_missing(cell(value_));
   if (measured && event.event.variable.empty()) return "there is a value without a variable";
   const auto value =
-      measured ? number_of<float>(cell(value_)) : std::numeric_limits<float>::quiet_NaN();
+      measured ? io::parse_finite<float>(cell(value_)) : std::numeric_limits<float>::quiet_NaN();
   if (!value) return fmt::format("value \"{}\" is not a number", cell(value_));
   event.event.value = *value;
   const bool timeless = event.event.variable.empty() && cell(time_).empty();
   const auto time =
-      timeless ? std::numeric_limits<double>::quiet_NaN() : number_of<double>(cell(time_));
+      timeless ? std::numeric_limits<double>::quiet_NaN() : io::parse_finite<double>(cell(time_));
   if (!time) return fmt::format("time \"{}\" is not a number of hours", cell(time_));
   event.event.time = *time;
   return {};

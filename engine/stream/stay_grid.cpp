@@ -33,8 +33,7 @@ StayGrid::StayGrid(const kernels::VitalsGridSpec& spec, std::int32_t kept, io::R
 }
 
 std::int32_t StayGrid::bin(double hours) const {
-  const std::int32_t second = kernels::whole_seconds(bits_of(hours));
-  return second < 0 ? -1 : second / step_seconds_;
+  return kernels::bin_of(bits_of(hours), step_seconds_);
 }
 
 std::size_t StayGrid::cells_bytes() const {

@@ -31,7 +31,7 @@ class StayGrid {
   std::int32_t steps() const { return steps_; }
   std::int32_t kept() const { return kept_; }
 
-  /// The bin of a time in hours: negative before the stay or if it is NaN; steps() or more after the
+  /// The bin of a time in hours: -1 before the stay or if it is NaN; steps() or more after the
   /// grid.
   std::int32_t bin(double hours) const;
 

@@ -45,12 +45,6 @@ infer::Bundle without_weights(infer::Bundle bundle) {
   return bundle;
 }
 
-data::StayTransform transform_of(const infer::Bundle& bundle) {
-  const auto config =
-      Config::parse(bundle.transform_toml, fmt::format("transform of {}", bundle.name));
-  return data::StayTransform(config.has("transform") ? config.table("transform") : config);
-}
-
 StreamOptions checked(StreamOptions options) {
   if (options.history < 0 || options.history > kMostHistory) {
     throw UsageError(fmt::format("A history of {} bins cannot be kept; 0 to {} can.",
@@ -80,7 +74,7 @@ StreamModel::StreamModel(const infer::Session& session, const StreamOptions& opt
 StreamModel::StreamModel(const infer::Bundle& bundle, std::shared_ptr<const StepNetwork> network,
                          const StreamOptions& options)
     : bundle_(without_weights(bundle)),
-      transform_(transform_of(bundle)),
+      transform_(bundle.stay_transform()),
       options_(checked(options)),
       grid_(transform_.grid(), options.history + 1, options.duplicates),
       network_(std::move(network)),
@@ -94,9 +88,7 @@ StreamModel::StreamModel(const infer::Bundle& bundle, std::shared_ptr<const Step
         bundle.model.name, bundle.name));
   }
   for (const std::string& label : labels()) {
-    const auto& points = bundle_.operating_points;
-    raises_.push_back(std::any_of(points.begin(), points.end(),
-                                  [&](const auto& point) { return point.label == label; }));
+    raises_.push_back(bundle_.operating_point(label) != nullptr);
   }
   lay_out();
   io::VitalsTable nothing;

@@ -77,6 +77,17 @@ std::vector<MemberPlan> read_members(Config& config, const Task& task, const std
   return plans;
 }
 
+std::map<std::string, at::Tensor> weights_of(const std::vector<FitResult>& fits) {
+  if (fits.size() == 1) return fits[0].best_weights;
+  std::map<std::string, at::Tensor> all;
+  for (std::size_t m = 0; m < fits.size(); ++m) {
+    for (const auto& [name, tensor] : fits[m].best_weights) {
+      all[fmt::format("member{}.{}", m, name)] = tensor;
+    }
+  }
+  return all;
+}
+
 void make_ensemble(infer::Bundle& bundle, const std::vector<MemberPlan>& members,
                    const std::vector<FitResult>& fits, const Registry& registry,
                    const data::Dataset& valid, const std::string& device, int threads,
@@ -85,16 +96,12 @@ void make_ensemble(infer::Bundle& bundle, const std::vector<MemberPlan>& members
   infer::Bundle one = bundle;
   bundle.model.name = kEnsemble;
   bundle.model.options.clear();
-  bundle.weights.clear();
   for (std::size_t m = 0; m < members.size(); ++m) {
     bundle.model.members.push_back(members[m].model);
     one.model = sized_like(sizes, members[m].model);
     one.weights = fits[m].best_weights;
     const infer::Session session(one, registry, device);
     const Line line = fit_line(one, infer::predict_cases(session, valid, threads), warn);
-    for (const auto& [name, tensor] : one.weights) {
-      bundle.weights[fmt::format("member{}.{}", m, name)] = tensor;
-    }
     bundle.weights[fmt::format("slope{}", m)] = at::tensor(line.slope);
     bundle.weights[fmt::format("intercept{}", m)] = at::tensor(line.intercept);
   }

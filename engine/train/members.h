@@ -30,9 +30,13 @@ struct MemberPlan {
 /// \throws UsageError as read_train_config() does.
 std::vector<MemberPlan> read_members(Config& config, const Task& task, const std::string& device);
 
-/// Turns `bundle`, whose task and transform are set and whose model has the sizes of the input, into the
-/// ensemble of trained networks. Each one's logits are calibrated on `valid` (Platt; multiclass: a
-/// temperature; regression: as they are) before they are averaged.
+/// The best weights of one network or, by the names that an ensemble gives them ("member0.fc.weight"),
+/// of several.
+std::map<std::string, at::Tensor> weights_of(const std::vector<FitResult>& fits);
+
+/// Turns `bundle`, whose task, transform and weights (weights_of()) are set and whose model has the
+/// sizes of the input, into the ensemble of trained networks. Each one's logits are calibrated on
+/// `valid` (Platt; multiclass: a temperature; regression: as they are) before they are averaged.
 void make_ensemble(infer::Bundle& bundle, const std::vector<MemberPlan>& members,
                    const std::vector<FitResult>& fits, const Registry& registry,
                    const data::Dataset& valid, const std::string& device, int threads,

@@ -192,13 +192,7 @@ Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
   calibrate(scored, infer::Session(bundle, registry, device));
   bundle.operating_points =
       choose_operating_points(bundle.task, config.operating_points, scored.predictions, warn);
-  evaluate::EvaluationOptions options;
-  options.challenge2012 =
-      bundle.model.modality == Modality::kVitals && scored.predictions.hours.empty();
-  for (const auto& point : bundle.operating_points) {
-    options.operating_points.push_back({point.name, point.label, point.threshold});
-  }
-  auto evaluation = evaluate::evaluate(scored.predictions, options);
+  auto evaluation = evaluate::evaluate(scored.predictions, infer::evaluation_options(bundle));
   nlohmann::ordered_json metrics;
   metrics["validation"] = nlohmann::ordered_json::parse(evaluate::to_json(evaluation));
   bundle.metrics_json = metrics.dump(2) + "\n";

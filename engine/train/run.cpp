@@ -180,7 +180,7 @@ std::string publish(const Plan& plan, const Parts& parts, const std::vector<FitR
   bundle.task = plan.task;
   bundle.model = sized_like(plan.sizes, plan.members[0].model);
   bundle.transform_toml = parts.source->transform_toml();
-  bundle.weights = fits[0].best_weights;
+  bundle.weights = weights_of(fits);
   bundle.micro_batch = plan.publish.micro_batch;
   if (fits.size() > 1) {
     make_ensemble(bundle, plan.members, fits, registry, *parts.valid, options.device,
@@ -253,7 +253,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   result.signal = fits.back().signal;
   result.best_epoch = fits[0].best_epoch;
   result.best_metric = fits[0].best_metric;
-  result.weights_hash = weights_hash(fits[0].best_weights);
+  result.weights_hash = weights_hash(weights_of(fits));
   if (!result.finished) return result;
   result.bundle = publish(plan, parts, fits, registry, options, result.out_dir, say);
   return result;

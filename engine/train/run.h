@@ -24,11 +24,11 @@ struct RunResult {
   bool finished = false;  ///< false: stopped, to be resumed
   int signal = 0;         ///< SIGTERM or SIGINT if that stopped it
   std::string out_dir;
-  std::string bundle;  ///< path; "" if not finished
-  std::int64_t best_epoch = -1;
+  std::string bundle;            ///< path; "" if not finished
+  std::int64_t best_epoch = -1;  ///< of an ensemble, as the metric: the first member's
   std::string monitor;
   double best_metric = 0;
-  std::string weights_hash;  ///< SHA-256 of the best weights
+  std::string weights_hash;  ///< SHA-256 of the best weights, of all members
 };
 
 /// Trains what a configuration says and writes a folder that tells all of it:

@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "models/wants_gradient.h"
+
 namespace salus::models {
 namespace {
 
@@ -71,11 +73,7 @@ GruDStates gru_d(const kernels::GruDInput& input, const kernels::GruDParameters&
   variable_list all = {input.values, input.mask, input.delta,
                        input.length, input.mean, input.initial};
   for (const at::Tensor& parameter : listed(parameters)) all.push_back(parameter);
-  bool save = false;
-  for (const at::Tensor& tensor : all) {
-    save = save || (tensor.defined() && tensor.requires_grad() && at::GradMode::is_enabled());
-  }
-  const variable_list states = GruDFunction::apply(at::TensorList(all), save);
+  const variable_list states = GruDFunction::apply(at::TensorList(all), wants_gradient(all));
   return {states[0], states[1]};
 }
 

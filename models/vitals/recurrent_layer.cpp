@@ -6,6 +6,7 @@
 
 #include "kernels/cell_steps.h"
 #include "kernels/padding.h"
+#include "models/wants_gradient.h"
 
 namespace salus::models {
 namespace {
@@ -243,11 +244,7 @@ at::Tensor run_layer(const at::Tensor& series, const at::Tensor& initial,
                      const RecurrentLayer& layer) {
   const variable_list all = {series.contiguous(), initial,       layer.weight_ih,
                              layer.weight_hh,     layer.bias_ih, layer.bias_hh};
-  bool save = false;
-  for (const at::Tensor& tensor : all) {
-    save = save || (tensor.requires_grad() && at::GradMode::is_enabled());
-  }
-  return LayerFunction<Cell>::apply(at::TensorList(all), save);
+  return LayerFunction<Cell>::apply(at::TensorList(all), wants_gradient(all));
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ class Tcn : public VitalsModel {
       layers.push_back({convs->conv1->weight, convs->conv1->bias});
       layers.push_back({convs->conv2->weight, convs->conv2->bias});
     }
-    return tcn_step(embedding_->weight, embedding_->bias, layers);
+    return tcn_step({embedding_->weight, embedding_->bias}, layers);
   }
 
  private:

@@ -4,13 +4,11 @@
 
 #include "kernels/packed_linear.h"
 #include "models/vitals/step_ring.h"
-#include "models/vitals/step_series.h"
 
 namespace salus::models {
 namespace {
 
 using kernels::PackedLinear;
-using kernels::padded16;
 
 /// A causal convolution as a product: its taps, oldest first, side by side.
 PackedLinear as_product(const TcnLayer& layer) {
@@ -31,15 +29,15 @@ void relu_rows(std::int64_t count, const float* sums, const float* residual, flo
   }
 }
 
-/// The state of a series is how many bins it had, the state before the first, and per convolution a
-/// ring of its last inputs. Rows are padded to whole vectors.
+/// The state of a series is the front that StepEmbedding keeps, and per convolution a ring of its last
+/// inputs. Rows are padded to whole vectors.
 class TcnStep : public StepEncoder {
  public:
-  TcnStep(PackedLinear embedding, std::int64_t hidden, const std::vector<TcnLayer>& layers)
+  TcnStep(StepEmbedding embedding, const std::vector<TcnLayer>& layers)
       : embedding_(std::move(embedding)),
-        hidden_(hidden),
+        hidden_(embedding_.hidden()),
         taps_(layers.front().weight.size(2)),
-        state_floats_(kInitial + units()) {
+        state_floats_(embedding_.state_floats()) {
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const auto dilation = std::int64_t{1} << (i / 2), length = (taps_ - 1) * dilation;
       convs_.push_back({as_product(layers[i]), dilation, length, state_floats_});
@@ -54,18 +52,14 @@ class TcnStep : public StepEncoder {
 
   void start(const float* initial, float* state) const override {
     std::fill_n(state, state_floats_, 0.0f);
-    std::copy_n(initial, hidden_, state + kInitial);
+    embedding_.start(initial, state);
   }
 
   void step(const StepInput& input, float* const* states, float* hidden, std::int64_t hidden_row,
             float* workspace) const override {
     const Workspace w = carve(workspace);
-    const std::int64_t rows = input.series, variables = embedding_.inputs() / 3;
-    put_series(input, variables, embedding_.inputs(), w.series);
-    embedding_(rows, w.series, embedding_.inputs(), w.x);
-    for (std::int64_t i = 0; i < rows; ++i) {
-      for (std::int64_t j = 0; j < hidden_; ++j) w.x[i * units() + j] += states[i][kInitial + j];
-    }
+    const std::int64_t rows = input.series;
+    embedding_(input, states, w.series, w.x);
     for (std::size_t i = 0; i < convs_.size(); i += 2) {
       convolve(convs_[i], rows, states, w.x, w);
       relu_rows(rows * units(), w.sums, nullptr, w.y);
@@ -74,19 +68,17 @@ class TcnStep : public StepEncoder {
     }
     for (std::int64_t i = 0; i < rows; ++i) {
       std::copy_n(w.x + i * units(), hidden_, hidden + i * hidden_row);
-      states[i][0] = slot_of(bins_in(states[i][0]) + 1);
+      StepEmbedding::advance(states[i]);
     }
   }
 
  private:
-  static constexpr std::int64_t kInitial = 16;  // after the number of bins
-
   struct Workspace {
     float *series, *x, *y, *sums, *taps;
     std::size_t total;
   };
 
-  std::int64_t units() const { return padded16(hidden_); }
+  std::int64_t units() const { return embedding_.units(); }
 
   Workspace carve(float* memory) const {
     kernels::Carver carver(memory);
@@ -109,7 +101,7 @@ class TcnStep : public StepEncoder {
       std::copy_n(now, hidden_, to + (taps_ - 1) * hidden_);
       if (conv.length == 0) continue;
       const StepRing ring(states[i] + conv.ring, conv.length, units());
-      const std::int64_t t = bins_in(states[i][0]);
+      const std::int64_t t = StepEmbedding::bin(states[i]);
       for (std::int64_t tap = 0; tap + 1 < taps_; ++tap) {
         // (taps - 1 - tap) dilation bins ago, which is as many bins ahead in the ring's circle.
         std::copy_n(ring.at(t + tap * conv.dilation), hidden_, to + tap * hidden_);
@@ -119,18 +111,16 @@ class TcnStep : public StepEncoder {
     conv.product(rows, w.taps, taps_ * hidden_, w.sums);
   }
 
-  PackedLinear embedding_;
+  StepEmbedding embedding_;
   std::int64_t hidden_, taps_, state_floats_;
   std::vector<Conv> convs_;
 };
 
 }  // namespace
 
-std::unique_ptr<StepEncoder> tcn_step(const at::Tensor& embedding_weight,
-                                      const at::Tensor& embedding_bias,
+std::unique_ptr<StepEncoder> tcn_step(StepEmbedding embedding,
                                       const std::vector<TcnLayer>& layers) {
-  return std::make_unique<TcnStep>(PackedLinear(embedding_weight, embedding_bias),
-                                   embedding_weight.size(0), layers);
+  return std::make_unique<TcnStep>(std::move(embedding), layers);
 }
 
 }  // namespace salus::models

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "models/vitals/step_encoder.h"
+#include "models/vitals/step_embedding.h"
 
 namespace salus::models {
 
@@ -18,8 +18,6 @@ struct TcnLayer {
 ///
 /// \param layers  conv1 and conv2 of each block, in order; those of block i have dilation 2^i.
 /// \throws c10::Error if the weights are not float32 on the CPU.
-std::unique_ptr<StepEncoder> tcn_step(const at::Tensor& embedding_weight,
-                                      const at::Tensor& embedding_bias,
-                                      const std::vector<TcnLayer>& layers);
+std::unique_ptr<StepEncoder> tcn_step(StepEmbedding embedding, const std::vector<TcnLayer>& layers);
 
 }  // namespace salus::models

@@ -5,8 +5,6 @@
 
 #include "kernels/packed_linear.h"
 #include "models/vitals/step_attention.h"
-#include "models/vitals/step_ring.h"
-#include "models/vitals/step_series.h"
 
 namespace salus::models {
 namespace {
@@ -49,13 +47,13 @@ struct Block {
   StepAttention attention;
 };
 
-/// The state of a series is how many bins it had, the state before the first, and per block the ring
-/// of its window's keys and values.
+/// The state of a series is the front that StepEmbedding keeps, and per block the ring of its window's
+/// keys and values.
 class TransformerStep : public StepEncoder {
  public:
-  TransformerStep(const WeightAndBias& embedding, const std::vector<TransformerLayer>& layers,
+  TransformerStep(StepEmbedding embedding, const std::vector<TransformerLayer>& layers,
                   const WeightAndBias& norm)
-      : hidden_(embedding.weight.size(0)), embedding_(packed(embedding)), norm_(norm) {
+      : embedding_(std::move(embedding)), hidden_(embedding_.hidden()), norm_(norm) {
     for (const TransformerLayer& layer : layers) {
       blocks_.push_back({Norm(layer.norm1), Norm(layer.norm2), packed(layer.qkv),
                          packed(layer.project), packed(layer.expand), packed(layer.contract),
@@ -72,38 +70,34 @@ class TransformerStep : public StepEncoder {
 
   void start(const float* initial, float* state) const override {
     std::fill_n(state, state_floats(), 0.0f);
-    std::copy_n(initial, hidden_, state + kInitial);
+    embedding_.start(initial, state);
   }
 
   void step(const StepInput& input, float* const* states, float* hidden, std::int64_t hidden_row,
             float* workspace) const override {
     const Workspace w = carve(workspace);
     const std::int64_t rows = input.series;
-    put_series(input, embedding_.inputs() / 3, embedding_.inputs(), w.wide);
-    embedding_(rows, w.wide, embedding_.inputs(), w.x);
-    for (std::int64_t i = 0; i < rows; ++i) add(states[i] + kInitial, w.x + i * units());
+    embedding_(input, states, w.wide, w.x);
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
       attend(blocks_[i], ring_of(static_cast<std::int64_t>(i)), rows, states, w);
       feed_forward(blocks_[i], rows, w);
     }
     for (std::int64_t i = 0; i < rows; ++i) {
       norm_(w.x + i * units(), hidden + i * hidden_row);
-      states[i][0] = slot_of(bins_in(states[i][0]) + 1);
+      StepEmbedding::advance(states[i]);
     }
   }
 
  private:
-  static constexpr std::int64_t kInitial = 16;  // after the number of bins
-
   /// Rows: x is the stream of the residuals, y what a layer takes, z what it gives.
   struct Workspace {
     float *x, *y, *z, *wide, *scores;
     std::size_t total;
   };
 
-  std::int64_t units() const { return padded16(hidden_); }
+  std::int64_t units() const { return embedding_.units(); }
   std::int64_t ring_of(std::int64_t block) const {
-    return kInitial + units() + block * blocks_.front().attention.ring_floats();
+    return embedding_.state_floats() + block * blocks_.front().attention.ring_floats();
   }
 
   Workspace carve(float* memory) const {
@@ -128,7 +122,7 @@ class TransformerStep : public StepEncoder {
     for (std::int64_t i = 0; i < rows; ++i) block.norm1(w.x + i * units(), w.y + i * units());
     block.qkv(rows, w.y, units(), w.wide);
     for (std::int64_t i = 0; i < rows; ++i) {
-      block.attention(w.wide + i * wide, bins_in(states[i][0]), states[i] + ring, w.scores,
+      block.attention(w.wide + i * wide, StepEmbedding::bin(states[i]), states[i] + ring, w.scores,
                       w.y + i * units());
     }
     block.project(rows, w.y, units(), w.z);
@@ -144,18 +138,18 @@ class TransformerStep : public StepEncoder {
     for (std::int64_t i = 0; i < rows; ++i) add(w.z + i * units(), w.x + i * units());
   }
 
+  StepEmbedding embedding_;
   std::int64_t hidden_;
-  PackedLinear embedding_;
   Norm norm_;
   std::vector<Block> blocks_;
 };
 
 }  // namespace
 
-std::unique_ptr<StepEncoder> transformer_step(const WeightAndBias& embedding,
+std::unique_ptr<StepEncoder> transformer_step(StepEmbedding embedding,
                                               const std::vector<TransformerLayer>& layers,
                                               const WeightAndBias& norm) {
-  return std::make_unique<TransformerStep>(embedding, layers, norm);
+  return std::make_unique<TransformerStep>(std::move(embedding), layers, norm);
 }
 
 }  // namespace salus::models

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "models/vitals/step_encoder.h"
+#include "models/vitals/step_embedding.h"
 
 namespace salus::models {
 
@@ -23,7 +23,7 @@ struct TransformerLayer {
 /// The network of models/vitals/transformer.h, one bin at a time: a block keeps the keys and values
 /// of its window in a ring, and a step costs the same whatever the series' length.
 /// \throws c10::Error if the weights are not float32 on the CPU.
-std::unique_ptr<StepEncoder> transformer_step(const WeightAndBias& embedding,
+std::unique_ptr<StepEncoder> transformer_step(StepEmbedding embedding,
                                               const std::vector<TransformerLayer>& layers,
                                               const WeightAndBias& norm);
 

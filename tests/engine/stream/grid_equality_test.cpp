@@ -24,16 +24,20 @@ struct Recorded {
   VitalsStream stream;
 };
 
+void expect_equal_at_every_prefix(Recorded& recorded, std::span<const StreamEvent> events,
+                                  unsigned seed) {
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    recorded.stream.push(events[i]);
+    const auto expected = grid_of(events.first(i + 1), recorded.stays.grid());
+    ASSERT_TRUE(same_bits(recorded.network->seen(), expected)) << "seed " << seed << " event " << i;
+  }
+}
+
 TEST(GridEquality, HoldsAtEveryPrefixOfRandomStays) {
   for (unsigned seed = 0; seed < 60; ++seed) {
     Recorded recorded(kSmallTransform);
     const RandomStay stay(seed);
-    for (std::size_t i = 0; i < stay.events.size(); ++i) {
-      recorded.stream.push(stay.events[i]);
-      const auto expected = grid_of(std::span(stay.events).first(i + 1), recorded.stays.grid());
-      ASSERT_TRUE(same_bits(recorded.network->seen(), expected))
-          << "seed " << seed << " event " << i;
-    }
+    expect_equal_at_every_prefix(recorded, stay.events, seed);
     EXPECT_GT(recorded.stream.counts().used, 10U);
     EXPECT_GT(recorded.stream.counts().outside_range, 0U);
   }
@@ -48,12 +52,7 @@ TEST(GridEquality, HoldsForRowsOutOfOrderInsideOfTheOpenBin) {
     std::shuffle(stay.events.begin(), stay.events.end(), random);
     std::stable_sort(stay.events.begin(), stay.events.end(),
                      [&](const auto& a, const auto& b) { return bin(a) < bin(b); });
-    for (std::size_t i = 0; i < stay.events.size(); ++i) {
-      recorded.stream.push(stay.events[i]);
-      const auto expected = grid_of(std::span(stay.events).first(i + 1), recorded.stays.grid());
-      ASSERT_TRUE(same_bits(recorded.network->seen(), expected))
-          << "seed " << seed << " event " << i;
-    }
+    expect_equal_at_every_prefix(recorded, stay.events, seed);
     EXPECT_EQ(recorded.stream.counts().late, 0U);
   }
 }
