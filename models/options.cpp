@@ -20,6 +20,10 @@ std::int64_t positive_option(const ModelSpec& spec, const std::string& key, std:
                   key, spec.name, value, most));
 }
 
+std::int64_t size_option(const ModelSpec& spec, const std::string& key) {
+  return spec.option(key, 0) == 0 ? 0 : positive_option(spec, key, 1);
+}
+
 double fraction_option(const ModelSpec& spec, const std::string& key, double fallback) {
   const double value = spec.option(key, fallback);
   if (value >= 0 && value < 1) return value;

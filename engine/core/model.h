@@ -2,6 +2,7 @@
 
 #include <torch/nn/module.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,11 @@ class Model : public torch::nn::Module {
   /// Logits float32 [N, L] or [N, T, L] from penultimate features.
   virtual at::Tensor classify(const at::Tensor& features) = 0;
   at::Tensor forward(const Batch& batch) { return classify(embed(batch)); }
+
+  /// Estimates what is not learnt by gradients (quantiles of features) from the training cases, before
+  /// the first step. `next` gives one batch after the other on the model's device, false after the last;
+  /// a model that estimates nothing does not call it.
+  virtual void fit_statistics(const std::function<bool(Batch& batch)>& next) {}
 
   /// Last spatial feature map [N, E, h, w] (what Grad-CAM needs), or undefined if there is none.
   virtual at::Tensor feature_map(const Batch& batch) { return {}; }

@@ -8,6 +8,7 @@
 #include "engine/infer/predict_cases.h"
 #include "engine/infer/session.h"
 #include "engine/io/error.h"
+#include "engine/train/held_out.h"
 #include "engine/train/publish.h"
 
 namespace salus::train {
@@ -89,8 +90,8 @@ std::map<std::string, at::Tensor> weights_of(const std::vector<FitResult>& fits)
 }
 
 void make_ensemble(infer::Bundle& bundle, const std::vector<MemberPlan>& members,
-                   const std::vector<FitResult>& fits, const Registry& registry,
-                   const data::Dataset& valid, const std::string& device, int threads,
+                   const std::vector<FitResult>& fits, const Registry& registry, const Parts& parts,
+                   const std::string& device, int threads,
                    const std::function<void(const std::string&)>& warn) {
   const ModelSpec sizes = bundle.model;
   infer::Bundle one = bundle;
@@ -101,7 +102,8 @@ void make_ensemble(infer::Bundle& bundle, const std::vector<MemberPlan>& members
     one.model = sized_like(sizes, members[m].model);
     one.weights = fits[m].best_weights;
     const infer::Session session(one, registry, device);
-    const Line line = fit_line(one, infer::predict_cases(session, valid, threads), warn);
+    const Line line =
+        fit_line(one, infer::predict_cases(session, held_out_from(parts, m), threads), warn);
     bundle.weights[fmt::format("slope{}", m)] = at::tensor(line.slope);
     bundle.weights[fmt::format("intercept{}", m)] = at::tensor(line.intercept);
   }

@@ -8,6 +8,7 @@
 #include "engine/core/config.h"
 #include "engine/core/registry.h"
 #include "engine/infer/bundle.h"
+#include "engine/train/parts.h"
 #include "engine/train/train_config.h"
 #include "engine/train/trainer.h"
 
@@ -35,11 +36,11 @@ std::vector<MemberPlan> read_members(Config& config, const Task& task, const std
 std::map<std::string, at::Tensor> weights_of(const std::vector<FitResult>& fits);
 
 /// Turns `bundle`, whose task, transform and weights (weights_of()) are set and whose model has the
-/// sizes of the input, into the ensemble of trained networks. Each one's logits are calibrated on
-/// `valid` (Platt; multiclass: a temperature; regression: as they are) before they are averaged.
+/// sizes of the input, into the ensemble of trained networks. Each one's logits are calibrated on what
+/// was held out from it (Platt; multiclass: a temperature; regression: as they are) before they are averaged.
 void make_ensemble(infer::Bundle& bundle, const std::vector<MemberPlan>& members,
-                   const std::vector<FitResult>& fits, const Registry& registry,
-                   const data::Dataset& valid, const std::string& device, int threads,
+                   const std::vector<FitResult>& fits, const Registry& registry, const Parts& parts,
+                   const std::string& device, int threads,
                    const std::function<void(const std::string&)>& warn);
 
 }  // namespace salus::train

@@ -50,9 +50,15 @@ std::string data_section(const infer::Bundle& bundle, const PublishConfig& confi
   text += fmt::format("| part | cases | patients | {} |\n|---|---|---|{}\n",
                       fmt::join(labels, " | "), std::string(4 * labels.size(), '-') + "|");
   text += part_row("training", *parts.train, labels.size());
-  text += part_row("validation", *parts.valid, labels.size());
+  if (parts.valid) text += part_row("validation", *parts.valid, labels.size());
   if (parts.test) text += part_row("held out", *parts.test, labels.size());
-  return text + "\nNo patient is in two parts, where patients are known.\n\n";
+  text += "\nNo patient is in two parts, where patients are known.\n\n";
+  if (parts.turns.empty()) return text;
+  return text +
+         fmt::format(
+             "The training cases are in {} parts, by patient; each network was trained without "
+             "one of them, in turn.\n\n",
+             parts.turns.size());
 }
 
 std::string use_section(const infer::Bundle& bundle, const PublishConfig& config) {
@@ -79,13 +85,14 @@ std::string use_section(const infer::Bundle& bundle, const PublishConfig& config
                             accepts.refuse ? "refused" : "scored and flagged");
 }
 
-std::string metric_section(const evaluate::Evaluation& validation) {
-  std::string text =
-      "## Metrics on the validation part\n\nThe best epoch, the calibration and the thresholds "
-      "were "
-      "chosen on these cases, so the figures are hopeful. Judge the model by `salus evaluate` on "
-      "data "
-      "that it has not seen.\n\n";
+std::string metric_section(const evaluate::Evaluation& validation, bool in_turns) {
+  std::string text = in_turns ? "## Metrics on the training part\n\nEach case was scored by the "
+                                "networks that it was held out from. "
+                              : "## Metrics on the validation part\n\n";
+  text +=
+      "The best epoch, the calibration and the thresholds were chosen on these cases, so the "
+      "figures "
+      "are hopeful. Judge the model by `salus evaluate` on data that it has not seen.\n\n";
   text += metric_table(validation.overall);
   for (const auto& label : validation.labels) {
     for (const auto& result : label.operating_points) {
@@ -112,7 +119,8 @@ std::string training_section(const infer::Bundle& bundle, const std::vector<Memb
                                  input_text(bundle.model));
   if (fits.size() > 1) {
     text +=
-        "The score is the mean of the members' logits, each calibrated on the validation part.\n\n";
+        "The score is the mean of the members' logits, each calibrated on what was held out from "
+        "it.\n\n";
   }
   for (std::size_t m = 0; m < fits.size(); ++m) {
     const FitResult& fit = fits[m];
@@ -131,7 +139,7 @@ std::string model_card(const infer::Bundle& bundle, const PublishConfig& config,
                                  to_string(bundle.task.kind), fmt::join(bundle.task.labels, ", "));
   text += use_section(bundle, config);
   text += data_section(bundle, config, parts);
-  text += training + metric_section(validation);
+  text += training + metric_section(validation, !parts.turns.empty());
   for (const auto& note : validation.notes) text += note + "\n";
   return text;
 }

@@ -100,6 +100,24 @@ void warn_about(const char* name_a, const data::Dataset& a, const char* name_b,
       pairs[0].first, pairs[0].second));
 }
 
+/// Training and validation cases together, in parts that are held out in turn.
+std::vector<Turn> read_turns(const data::Source& source, const data::Dataset& train,
+                             const Positions& positions, const Config& table) {
+  const auto folds = static_cast<int>(table.get_int("member_folds"));
+  if (folds < 2) {
+    throw UsageError(fmt::format("{} must be at least 2.", table.where("member_folds")));
+  }
+  const auto seed = static_cast<std::uint64_t>(table.get_int("seed", 0));
+  std::vector<Turn> turns(static_cast<std::size_t>(folds));
+  for (int k = 0; k < folds; ++k) {
+    auto split = data::fold_by_patient(train, folds, k, /*valid_fraction=*/0, seed);
+    Positions held;
+    for (const auto i : split.test) held.push_back(positions[i]);
+    turns[k] = {source.open(held), std::move(split.test), std::move(split.train)};
+  }
+  return turns;
+}
+
 }  // namespace
 
 Parts read_parts(std::unique_ptr<data::Source> source, const Config& data) {
@@ -108,16 +126,24 @@ Parts read_parts(std::unique_ptr<data::Source> source, const Config& data) {
   const bool given = std::any_of(source->cases().begin(), source->cases().end(),
                                  [](const data::CaseInfo& info) { return !info.part.empty(); });
   const Config table = data.table("split");
-  const auto split =
-      given && !table.has("folds") ? given_split(list) : random_split(list, table, parts);
+  auto split = given && !table.has("folds") ? given_split(list) : random_split(list, table, parts);
   require_cases(list, split.train, data, "training");
-  require_cases(list, split.valid, data, "validation");
+  const bool in_turns = table.has("member_folds");
+  if (!in_turns) require_cases(list, split.valid, data, "validation");
   data::refuse_shared_patients(list, split.train, list, split.valid);
   data::refuse_shared_patients(list, split.train, list, split.test);
   data::refuse_shared_patients(list, split.valid, list, split.test);
+  if (in_turns) {
+    split.train.insert(split.train.end(), split.valid.begin(), split.valid.end());
+    std::sort(split.train.begin(), split.train.end());
+  }
   source->fit(split.train);
   parts.train = source->open(split.train);
-  parts.valid = source->open(split.valid);
+  if (in_turns) {
+    parts.turns = read_turns(*source, *parts.train, split.train, table);
+  } else {
+    parts.valid = source->open(split.valid);
+  }
   if (!split.test.empty()) parts.test = source->open(split.test);
   parts.source = std::move(source);
   return parts;
@@ -125,26 +151,30 @@ Parts read_parts(std::unique_ptr<data::Source> source, const Config& data) {
 
 void cache_parts(Parts& parts, const Config& data,
                  const std::function<void(const std::string&)>& say) {
-  const auto bytes = static_cast<double>(parts.train->cache_bytes() + parts.valid->cache_bytes());
+  std::vector<data::Dataset*> datasets{parts.train.get()};
+  if (parts.valid) datasets.push_back(parts.valid.get());
+  double bytes = 0;
+  for (const data::Dataset* part : datasets) bytes += static_cast<double>(part->cache_bytes());
   const bool fits = bytes < kMemoryShare * free_memory();
   parts.cached = data.has("cache") ? data.get_bool("cache", fits) : fits;
   if (!parts.cached) return;
-  for (data::Dataset* part : {parts.train.get(), parts.valid.get()}) {
+  for (data::Dataset* part : datasets) {
     ProgressBar bar;
     bar.start("reading", part->size());
     part->cache([&](std::int64_t done, std::int64_t) { bar.update(done); });
   }
   say(fmt::format("{} training and {} validation cases are in memory ({:.0f} MB).",
-                  parts.train->size(), parts.valid->size(), bytes / 1e6));
+                  parts.train->size(), parts.valid ? parts.valid->size() : 0, bytes / 1e6));
 }
 
 std::vector<std::string> duplicate_warnings(const Parts& parts) {
   std::vector<std::string> warnings;
   if (!parts.cached) return warnings;  // reading everything twice would cost more than it tells
-  warn_about("training", *parts.train, "validation", *parts.valid, warnings);
-  if (!parts.test) return warnings;
-  warn_about("training", *parts.train, "test", *parts.test, warnings);
-  warn_about("validation", *parts.valid, "test", *parts.test, warnings);
+  if (parts.valid) warn_about("training", *parts.train, "validation", *parts.valid, warnings);
+  if (parts.test) warn_about("training", *parts.train, "test", *parts.test, warnings);
+  if (parts.valid && parts.test) {
+    warn_about("validation", *parts.valid, "test", *parts.test, warnings);
+  }
   return warnings;
 }
 
@@ -160,7 +190,7 @@ std::string data_hash(const Parts& parts) {
     }
   };
   add("train", *parts.train);
-  add("valid", *parts.valid);
+  if (parts.valid) add("valid", *parts.valid);
   return io::sha256(std::as_bytes(std::span(text)));
 }
 

@@ -11,13 +11,21 @@
 
 namespace salus::train {
 
+/// A part of the training cases that is held out from some of the networks of an ensemble.
+struct Turn {
+  std::unique_ptr<data::Dataset> held_out;
+  std::vector<std::int64_t> held, rest;  ///< positions in Parts::train: its own, and all others
+};
+
 /// The data of a run, divided; no patient is in two parts.
 struct Parts {
   std::unique_ptr<data::Source> source;
-  std::unique_ptr<data::Dataset> train, valid;
-  std::unique_ptr<data::Dataset> test;  ///< null if there is none
-  std::int64_t fold = -1, folds = 0;    ///< of cross-validation; -1 = none
-  bool cached = false;                  ///< train and valid are in memory
+  std::unique_ptr<data::Dataset> train;
+  std::unique_ptr<data::Dataset> valid;  ///< null if the networks take turns
+  std::vector<Turn> turns;               ///< network m is not trained on part m mod turns.size()
+  std::unique_ptr<data::Dataset> test;   ///< null if there is none
+  std::int64_t fold = -1, folds = 0;     ///< of cross-validation; -1 = none
+  bool cached = false;                   ///< train and, if there is one, valid are in memory
 };
 
 /// Divides the cases of a source as [data.split] says, and lets the source learn from the training
@@ -30,6 +38,11 @@ struct Parts {
 ///   seed = 0
 ///   folds = 5            # cross-validation: the fold is the test part, valid is of the rest
 ///   fold = 0
+///   member_folds = 5     # of an ensemble: validation cases join the training part; network m is
+///                        # trained without the m-th of so many parts of it (mod member_folds), and
+///                        # monitored and calibrated on that part. So the ensemble learns from every
+///                        # case, and calibration and thresholds still come from networks that had not
+///                        # seen the case (scikit-learn's CalibratedClassifierCV with ensemble=True).
 ///
 /// Data that bring their parts (an NPZ) keep them unless folds are asked for.
 ///

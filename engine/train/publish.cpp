@@ -9,6 +9,7 @@
 
 #include "engine/evaluate/operating_point.h"
 #include "engine/io/error.h"
+#include "engine/train/held_out.h"
 
 namespace salus::train {
 namespace {
@@ -174,9 +175,8 @@ std::vector<infer::OperatingPoint> choose_operating_points(
 }
 
 Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
-                          const Registry& registry, const data::Dataset& valid,
-                          const std::string& device, int threads,
-                          const std::function<void(const std::string&)>& warn) {
+                          const Registry& registry, const Parts& parts, const std::string& device,
+                          int threads, const std::function<void(const std::string&)>& warn) {
   bundle.name = config.name;
   bundle.accepts = config.accepts;
   bundle.micro_batch = config.micro_batch;
@@ -185,8 +185,7 @@ Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
   const bool softmax = bundle.task.kind == TaskKind::kMulticlass;
   round_weights(bundle);
   bundle.calibration.assign(softmax ? 1 : bundle.task.labels.size(), {});
-  const infer::Session raw(bundle, registry, device);
-  auto scored = infer::predict_cases(raw, valid, threads);
+  auto scored = score_held_out(bundle, parts, registry, device, threads);
   bundle.calibration = fit_calibrations(bundle.task, config.calibration, scored.logits,
                                         scored.predictions.targets, warn);
   calibrate(scored, infer::Session(bundle, registry, device));

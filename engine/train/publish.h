@@ -42,18 +42,17 @@ std::vector<infer::OperatingPoint> choose_operating_points(
     const Task& task, const std::vector<evaluate::OperatingRule>& rules,
     const evaluate::Predictions& predictions, const std::function<void(const std::string&)>& warn);
 
-/// What complete_bundle() found on validation.
+/// What complete_bundle() found on cases that were held out.
 struct Completed {
   infer::ScoredCases scored;  ///< calibrated
   evaluate::Evaluation evaluation;
 };
 
-/// Completes `bundle` (its weights, model, task and transform are set): scores the validation cases
-/// the way it will score all others, fits calibration and operating points on them, and writes
+/// Completes `bundle` (its weights, model, task and transform are set): scores the cases that were held
+/// out (score_held_out()) the way it will score all others, fits calibration and operating points on them, and writes
 /// metrics.json.
 Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
-                          const Registry& registry, const data::Dataset& valid,
-                          const std::string& device, int threads,
-                          const std::function<void(const std::string&)>& warn);
+                          const Registry& registry, const Parts& parts, const std::string& device,
+                          int threads, const std::function<void(const std::string&)>& warn);
 
 }  // namespace salus::train

@@ -12,6 +12,7 @@
 #include "engine/io/error.h"
 #include "engine/io/files.h"
 #include "engine/train/environment.h"
+#include "engine/train/held_out.h"
 #include "engine/train/members.h"
 #include "engine/train/memory.h"
 #include "engine/train/model_card.h"
@@ -126,12 +127,6 @@ void open_folder(const std::string& out_dir, const std::string& config_toml,
   }
 }
 
-Subset whole(const data::Dataset& dataset) {
-  Subset subset{&dataset, {}};
-  for (std::int64_t i = 0; i < dataset.size(); ++i) subset.positions.push_back(i);
-  return subset;
-}
-
 /// With the same seed, the same weights before the first step.
 std::shared_ptr<Model> make_model(const Plan& plan, const MemberPlan& member,
                                   const Registry& registry, const Say& say) {
@@ -152,7 +147,6 @@ std::shared_ptr<Model> make_model(const Plan& plan, const MemberPlan& member,
 std::vector<FitResult> fit_members(const Plan& plan, const Parts& parts, const Registry& registry,
                                    const RunOptions& options, const std::string& out_dir,
                                    const Say& say) {
-  const Subset train = whole(*parts.train), valid = whole(*parts.valid);
   std::vector<FitResult> fits;
   for (std::size_t m = 0; m < plan.members.size(); ++m) {
     const MemberPlan& member = plan.members[m];
@@ -166,7 +160,7 @@ std::vector<FitResult> fit_members(const Plan& plan, const Parts& parts, const R
     Trainer trainer(
         make_model(plan, member, registry, say), plan.task, member.train,
         {folder, options.device, options.resume, options.fast_dev_run, options.stop, say});
-    fits.push_back(trainer.fit(train, valid));
+    fits.push_back(trainer.fit(training_cases(parts, m), validation_cases(parts, m)));
     if (!fits.back().finished) break;
   }
   return fits;
@@ -183,11 +177,11 @@ std::string publish(const Plan& plan, const Parts& parts, const std::vector<FitR
   bundle.weights = weights_of(fits);
   bundle.micro_batch = plan.publish.micro_batch;
   if (fits.size() > 1) {
-    make_ensemble(bundle, plan.members, fits, registry, *parts.valid, options.device,
-                  options.threads, say);
+    make_ensemble(bundle, plan.members, fits, registry, parts, options.device, options.threads,
+                  say);
   }
-  const auto completed = complete_bundle(bundle, plan.publish, registry, *parts.valid,
-                                         options.device, options.threads, say);
+  const auto completed =
+      complete_bundle(bundle, plan.publish, registry, parts, options.device, options.threads, say);
   bundle.model_card =
       model_card(bundle, plan.publish, parts, training_section(bundle, plan.members, fits),
                  completed.evaluation);
@@ -222,6 +216,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   const Config transform = config.table("transform");
   auto parts = read_parts(data::open_source(data, transform, plan.task, options.threads), data);
   parts.source->describe(plan.sizes);
+  require_turns(parts, plan.members.size());
   fit_augmentation(plan, config, transform);
   data.has("cache");  // read by cache_parts(), after unknown keys are looked for
   config.reject_unknown();
@@ -237,7 +232,8 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
     registry.make(sized_like(plan.sizes, member.model));
   }
   open_folder(result.out_dir, config_toml, options);
-  infer::refuse_unaccepted(plan.publish.accepts, *parts.valid, options.threads);
+  infer::refuse_unaccepted(plan.publish.accepts, *(parts.valid ? parts.valid : parts.train),
+                           options.threads);
   if (parts.test && parts.fold >= 0) {
     infer::refuse_unaccepted(plan.publish.accepts, *parts.test, options.threads);
   }

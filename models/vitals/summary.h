@@ -8,6 +8,7 @@ namespace salus::models {
 /// per bin of a least-squares line and log(1 + count); all 0 where never observed, the slope also
 /// where observed once.
 inline constexpr std::int64_t kSummaries = 7;
+inline constexpr std::int64_t kCount = 6;  ///< the place of the count among them, the last
 
 /// Over the whole stay. \returns float32 [N, 7 D], the seven of a variable side by side.
 at::Tensor summarise(const Stays& stays);

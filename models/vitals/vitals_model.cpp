@@ -1,26 +1,32 @@
 #include "models/vitals/vitals_model.h"
 
 #include "models/options.h"
+#include "models/row_sample.h"
 #include "models/row_wise.h"
 #include "models/vitals/summary.h"
 #include "models/vitals/vitals_step.h"
 
 namespace salus::models {
 
+constexpr std::int64_t kBinRows = 1 << 16;  ///< quantiles are estimated from so many at least
+
 using NoAutocast = c10::impl::ExcludeDispatchKeyGuard;
 
 VitalsModel::VitalsModel(const ModelSpec& spec)
-    : variables_(spec.variables),
-      hidden_(positive_option(spec, "hidden", 64)),
-      statics_(spec.statics),
-      per_step_(spec.per_step),
-      summary_(flag_option(spec, "summary")),
+    : hidden_(positive_option(spec, "hidden", 64)),
+      known_{.variables = spec.variables,
+             .statics = spec.statics,
+             .per_step = spec.per_step,
+             .summary = flag_option(spec, "summary"),
+             .window = size_option(spec, "recent")},
       dropout_(fraction_option(spec, "dropout", 0)) {
-  if (statics_ > 0) {
-    static_state_ = register_module("static_state", torch::nn::Linear(statics_, hidden_));
+  if (known_.statics > 0) {
+    static_state_ = register_module("static_state", torch::nn::Linear(known_.statics, hidden_));
   }
-  const auto width = hidden_ + statics_ + (summary_ ? kSummaries * spec.variables : 0);
-  const auto units = spec.option("head", 0) != 0 ? positive_option(spec, "head", 1) : 0;
+  const auto known = known_.width(), bins = size_option(spec, "bins");
+  if (bins > 0 && known > 0) bins_ = register_module("bins", QuantileBins(known, bins));
+  const auto width = hidden_ + (bins_ ? 2 : 1) * known;
+  const auto units = size_option(spec, "head");
   if (units > 0) head_ = register_module("head", torch::nn::Linear(width, units));
   fc_ = register_module("fc", torch::nn::Linear(units > 0 ? units : width, spec.outputs));
 }
@@ -40,21 +46,34 @@ at::Tensor VitalsModel::at_end(const at::Tensor& states, const at::Tensor& lengt
   return at::where(steps.gt(0).unsqueeze(1), states.gather(1, last).squeeze(1), initial);
 }
 
+void VitalsModel::fit_statistics(const std::function<bool(Batch& batch)>& next) {
+  if (!bins_) return;
+  const at::NoGradGuard guard;
+  RowSample sample(kBinRows);
+  for (Batch batch; next(batch);) {
+    const Stays stays = stays_of(batch, known_.statics, /*training=*/true);
+    at::Tensor known = known_.of(stays);
+    if (known_.per_step) {
+      const at::Tensor steps = at::arange(known.size(1), stays.length.options());
+      known = known.index({steps.unsqueeze(0).lt(stays.length.unsqueeze(1)).to(known.device())});
+    }
+    sample.add(known.to(at::kCPU));
+  }
+  const at::Tensor rows = sample.rows();
+  bins_->fit(rows, known_.present(rows));
+}
+
 at::Tensor VitalsModel::embed(const Batch& batch) {
-  const Stays stays = stays_of(batch, statics_, is_training());
+  const Stays stays = stays_of(batch, known_.statics, is_training());
   const Stays inputs{stays.values.to(dtype_), stays.mask.to(dtype_), stays.delta.to(dtype_),
                      stays.length, stays.statics};
   const at::Tensor initial = initial_state(stays.statics);
   const at::Tensor states = encode(inputs, initial).to(at::kFloat);
-  const at::Tensor statics = stays.statics.to(at::kFloat);
-  std::vector<at::Tensor> parts;
-  if (per_step_) {
-    parts = {states, statics.unsqueeze(1).expand({-1, states.size(1), -1})};
-  } else {
-    parts = {at_end(states, stays.length, initial.to(at::kFloat)), statics};
-  }
-  if (summary_) parts.push_back(per_step_ ? summarise_steps(stays) : summarise(stays));
-  const at::Tensor features = at::cat(parts, -1);
+  const at::Tensor state =
+      known_.per_step ? states : at_end(states, stays.length, initial.to(at::kFloat));
+  const at::Tensor known = known_.of(stays);
+  const at::Tensor features =
+      at::cat({state, bins_ ? bins_->forward(known, known_.present(known)) : known}, -1);
   if (!head_) return features;
   const NoAutocast no_autocast(c10::autocast_dispatch_keyset);
   return at::relu(linear_by_row(head_, at::dropout(features, dropout_, is_training())));
@@ -76,28 +95,34 @@ void VitalsModel::prepare_inference(at::ScalarType dtype) {
 std::unique_ptr<StepNetwork> VitalsModel::step_network() const {
   std::unique_ptr<StepEncoder> encoder = step_encoder();
   if (!encoder) return nullptr;
-  VitalsStepParts parts{.variables = variables_,
-                        .statics = statics_,
+  VitalsStepParts parts{.known = known_,
                         .hidden = hidden_,
                         .outputs = fc_->weight.size(0),
-                        .per_step = per_step_,
-                        .summary = summary_,
+                        .bins = std::nullopt,
                         .static_state = std::nullopt,
                         .units = std::nullopt,
                         .head = kernels::PackedLinear(fc_->weight, fc_->bias),
                         .encoder = std::move(encoder)};
+  if (bins_) parts.bins.emplace(*bins_);
   if (static_state_) parts.static_state.emplace(static_state_->weight, static_state_->bias);
   if (head_) parts.units.emplace(head_->weight, head_->bias);
   return make_vitals_step(std::move(parts));
 }
 
 std::map<std::string, std::string> vitals_options(std::map<std::string, std::string> more) {
-  more.insert({{"hidden", "units of the state (64)"},
-               {"dropout", "dropout before the head (0)"},
-               {"head", "rectified units between features and head (0: none)"},
-               {"summary",
-                "1: minimum, maximum, mean, first, last, slope and count of each variable "
-                "beside the state (0)"}});
+  more.insert(
+      {{"hidden", "units of the state (64)"},
+       {"dropout", "dropout before the head (0)"},
+       {"recent",
+        "bins of a window: count, latest value, time since, and minimum, maximum and mean in "
+        "the window of each variable beside the state (0: none)"},
+       {"bins",
+        "quantile bins: the numbers beside the state also as their place among the training "
+        "part's quantiles (0: none)"},
+       {"head", "rectified units between features and head (0: none)"},
+       {"summary",
+        "1: minimum, maximum, mean, first, last, slope and count of each variable "
+        "beside the state (0)"}});
   return more;
 }
 

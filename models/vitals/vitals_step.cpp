@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "models/vitals/step_recent.h"
+#include "models/vitals/step_ring.h"
 #include "models/vitals/step_summary.h"
 #include "models/vitals/summary.h"
 
@@ -15,18 +17,22 @@ using kernels::padded16;
 
 constexpr std::int64_t kRows = StepEncoder::kRows;
 
-/// The state of a series: if there is a summary, how many bins there were (as a double) and the
-/// summary of each variable; then the encoder's floats.
+/// The state of a series: how many bins there were (as a double); if there is a summary, that of each
+/// variable; if there is a window, what is recent of each and the ring of their values; then the
+/// encoder's floats.
 class VitalsStep : public StepNetwork {
  public:
   explicit VitalsStep(VitalsStepParts parts)
       : parts_(std::move(parts)),
-        summary_bytes_(parts_.summary ? sizeof(double) + parts_.variables * sizeof(StepSummary)
-                                      : 0),
+        recent_at_(sizeof(double) +
+                   (parts_.known.summary ? parts_.known.variables * sizeof(StepSummary) : 0)),
+        ring_at_(recent_at_ +
+                 (parts_.known.window > 0 ? parts_.known.variables * sizeof(StepRecent) : 0)),
+        encoder_at_(ring_at_ + parts_.known.window * parts_.known.variables * sizeof(float)),
         feature_row_(padded16((parts_.units ? *parts_.units : parts_.head).inputs())) {}
 
   std::size_t state_bytes() const override {
-    const std::size_t bytes = summary_bytes_ + parts_.encoder->state_floats() * sizeof(float);
+    const std::size_t bytes = encoder_at_ + parts_.encoder->state_floats() * sizeof(float);
     return (bytes + 7) / 8 * 8;
   }
 
@@ -40,7 +46,8 @@ class VitalsStep : public StepNetwork {
     put_statics(statics, features.data());
     set_initial(features.data());
     parts_.encoder->start(features.data(), encoder_state(state));
-    if (parts_.per_step) {
+    put_bins(features.data());
+    if (parts_.known.per_step) {
       std::fill_n(logits, parts_.outputs, std::numeric_limits<float>::quiet_NaN());
       return;
     }
@@ -76,16 +83,17 @@ class VitalsStep : public StepNetwork {
   }
 
   StepInput block_of(const StepInput& all, std::int64_t first) const {
-    const std::int64_t at = first * parts_.variables;
+    const std::int64_t at = first * parts_.known.variables;
     return {.series = std::min(kRows, all.series - first),
             .values = all.values + at,
             .mask = all.mask + at,
             .delta = all.delta + at,
-            .statics = parts_.statics == 0 ? nullptr : all.statics + first * parts_.statics};
+            .statics =
+                parts_.known.statics == 0 ? nullptr : all.statics + first * parts_.known.statics};
   }
 
   float* encoder_state(std::byte* state) const {
-    return reinterpret_cast<float*>(state + summary_bytes_);
+    return reinterpret_cast<float*>(state + encoder_at_);
   }
 
   void step_block(const StepInput& input, std::byte* const* states, float* logits,
@@ -95,8 +103,9 @@ class VitalsStep : public StepNetwork {
     parts_.encoder->step(input, encoder_states.data(), w.features, feature_row_, w.encoder);
     for (std::int64_t i = 0; i < input.series; ++i) {
       float* row = w.features + i * feature_row_;
-      put_statics(input.statics + i * parts_.statics, row);
-      if (parts_.summary) put_summary(input, i, states[i], row);
+      put_statics(input.statics + i * parts_.known.statics, row);
+      put_known(input, i, states[i], row);
+      put_bins(row);
     }
     score(input.series, w.features, w.units, w.logits);
     for (std::int64_t i = 0; i < input.series; ++i) {
@@ -120,7 +129,7 @@ class VitalsStep : public StepNetwork {
   /// Static covariates beside the state; 0 where not known.
   void put_statics(const float* statics, float* features) const {
     float* to = features + parts_.hidden;
-    for (std::int64_t j = 0; j < parts_.statics; ++j) {
+    for (std::int64_t j = 0; j < parts_.known.statics; ++j) {
       to[j] = std::isnan(statics[j]) ? 0.0f : statics[j];
     }
   }
@@ -129,26 +138,58 @@ class VitalsStep : public StepNetwork {
   void set_initial(float* features) const {
     if (!parts_.static_state) return;
     kernels::AlignedFloats sums(static_cast<std::size_t>(parts_.static_state->row()));
-    (*parts_.static_state)(1, features + parts_.hidden, parts_.statics, sums.data());
+    (*parts_.static_state)(1, features + parts_.hidden, parts_.known.statics, sums.data());
     std::transform(sums.begin(), sums.begin() + parts_.hidden, features,
                    [](float sum) { return std::tanh(sum); });
   }
 
-  void put_summary(const StepInput& input, std::int64_t row, std::byte* state,
-                   float* features) const {
+  /// Renews what is known of the variables by row `row` of the input, and writes it beside the statics.
+  void put_known(const StepInput& input, std::int64_t row, std::byte* state,
+                 float* features) const {
     auto* bins = reinterpret_cast<double*>(state);
-    auto* summaries = reinterpret_cast<StepSummary*>(state + sizeof(double));
-    const std::int64_t at = row * parts_.variables;
-    float* to = features + parts_.hidden + parts_.statics;
-    for (std::int64_t j = 0; j < parts_.variables; ++j) {
-      if (input.mask[at + j] != 0) summaries[j].observe(input.values[at + j], *bins);
-      summaries[j].write(to + kSummaries * j);
-    }
+    const std::int64_t at = row * parts_.known.variables;
+    const float *values = input.values + at, *mask = input.mask + at;
+    float* to = features + parts_.hidden + parts_.known.statics;
+    if (parts_.known.summary) put_summary(values, mask, *bins, state, to);
+    to += parts_.known.summary_width();
+    if (parts_.known.window > 0) put_recent(values, mask, *bins, state, to);
     *bins += 1;
   }
 
+  void put_summary(const float* values, const float* mask, double bin, std::byte* state,
+                   float* to) const {
+    auto* summaries = reinterpret_cast<StepSummary*>(state + sizeof(double));
+    for (std::int64_t j = 0; j < parts_.known.variables; ++j) {
+      if (mask[j] != 0) summaries[j].observe(values[j], bin);
+      summaries[j].write(to + kSummaries * j);
+    }
+  }
+
+  void put_recent(const float* values, const float* mask, double bin, std::byte* state,
+                  float* to) const {
+    const std::int64_t variables = parts_.known.variables, window = parts_.known.window;
+    auto* recent = reinterpret_cast<StepRecent*>(state + recent_at_);
+    auto* ring = reinterpret_cast<float*>(state + ring_at_);
+    float* place = StepRing(ring, window, variables).at(static_cast<std::int64_t>(bin));
+    for (std::int64_t j = 0; j < variables; ++j) {
+      if (mask[j] != 0) recent[j].observe(values[j], bin);
+      place[j] = mask[j] != 0 ? values[j] : std::numeric_limits<float>::quiet_NaN();
+      recent[j].write(bin, ring + j, variables, window, to + kRecent * j);
+    }
+    to[kRecent * variables] = static_cast<float>(std::log1p(bin));
+  }
+
+  /// Draws what is known into the bins' limits, and writes its places after it.
+  void put_bins(float* features) const {
+    if (!parts_.bins) return;
+    float* known = features + parts_.hidden;
+    (*parts_.bins)(
+        known, [&](std::int64_t f) { return parts_.known.present(known, f); },
+        known + parts_.bins->features());
+  }
+
   VitalsStepParts parts_;
-  std::size_t summary_bytes_;
+  std::size_t recent_at_, ring_at_, encoder_at_;  ///< bytes of a state before each of its parts
   std::int64_t feature_row_;
 };
 

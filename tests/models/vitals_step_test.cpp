@@ -128,12 +128,19 @@ class VitalsStepTest : public ::testing::TestWithParam<Variant> {
     std::map<std::string, double> options{{"hidden", 20}, {"summary", v.summary ? 1 : 0}};
     if (v.layers > 0) options["layers"] = static_cast<double>(v.layers);
     if (v.summary != v.per_step) options["head"] = 9;
+    if (v.summary != v.statics) options["bins"] = 6;
+    if (v.per_step != v.statics) options["recent"] = 5;
     if (v.windowed) options["window"] = 5;  // shorter than the series
     ModelSpec spec = stay_spec(v.name, options, statics());
     spec.per_step = v.per_step;
     spec.steps = kSteps;
     model_ = make_model(spec);
     model_->eval();
+    bool given = false;
+    model_->fit_statistics([&](Batch& batch) {
+      batch = stays(std::vector<std::int64_t>(40, kSteps), 6, kSteps, statics());
+      return !std::exchange(given, true);
+    });
     for (at::Tensor& parameter : model_->parameters()) parameter.mul_(1.5);
     network_ = model_->step_network();
     ASSERT_NE(network_, nullptr);

@@ -155,6 +155,30 @@ def test_an_ensemble_is_one_bundle_of_several_members(salus, stay_config, tmp_pa
         line["probabilities"] for line in scores.lines]
 
 
+TURNS = """
+[[member]]
+model = {name = "gru", hidden = 8, summary = 1, recent = 4, bins = 8, head = 4}
+seeds = [0, 1, 2]
+"""
+
+
+def test_members_that_take_turns_are_judged_on_every_case(salus, stay_config, tmp_path):
+    config = tmp_path / "turns.toml"
+    config.write_text(stay_config().read_text() + TURNS)
+    overrides = [f"data.root={STAYS}", f"transform.variables={stay_config().parent / 'variables.toml'}",
+                 "data.split.test=0.0"]
+    result = salus("train", config, "--out", tmp_path / "run", *overrides, "data.split.member_folds=3")
+    assert result.status == DONE, result.everything()
+    bundle = tmp_path / "run" / "bundle"
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert "| training | 24 |" in card and "| validation |" not in card
+    assert "held out from" in card and "in 3 parts" in card
+    assert len(salus("predict", bundle, STAYS / "set-a").lines) == 24
+    assert_error(salus("train", config, "--out", tmp_path / "other", *overrides,
+                       "data.split.member_folds=5"), WRONG_USE, "member_folds", "3")
+    assert not (tmp_path / "other").exists()
+
+
 def test_an_unknown_key_of_a_member_is_named(salus, stay_config, tmp_path):
     config = tmp_path / "ensemble.toml"
     config.write_text(stay_config().read_text() + MEMBERS.replace("train.epochs", "train.epoch"))

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <cstdint>
+
+#include "models/vitals/recent.h"
+#include "models/vitals/stays.h"
+#include "models/vitals/summary.h"
+
+namespace salus::models {
+
+/// What a head is told beside the encoder's state: static covariates, the summary of each variable if
+/// asked for, and what is recent of each, with the age of the stay, if there is a window. F = S + 7 D + 6 D + 1.
+struct KnownFeatures {
+  std::int64_t variables, statics;
+  bool per_step, summary;
+  std::int64_t window;  ///< bins; 0 = nothing recent
+
+  std::int64_t summary_width() const { return summary ? kSummaries * variables : 0; }
+  std::int64_t recent_width() const { return window > 0 ? kRecent * variables + 1 : 0; }
+  std::int64_t width() const { return statics + summary_width() + recent_width(); }
+
+  /// float32 [N, F] of whole stays or, per step, so far: [N, T, F].
+  at::Tensor of(const Stays& stays) const;
+
+  /// bool, like `known`: false for numbers of a variable that was not observed, which are 0.
+  at::Tensor present(const at::Tensor& known) const;
+  /// The same of one number of a row.
+  bool present(const float* known, std::int64_t feature) const;
+
+ private:
+  /// log(1 + bins since) of an observation in the window is below this.
+  double in_window() const { return std::log1p(static_cast<double>(window) - 0.5); }
+};
+
+}  // namespace salus::models
