@@ -202,8 +202,8 @@ void FollowOptions::add_to(CLI::App& app) {
                  "--follow: a second row of a variable at a time: accept, drop (it replaces the "
                  "first) or refuse")
       ->transform(CLI::CheckedTransformer(policies));
-  app.add_option("--refractory", stream.refractory, "--follow: hours between two alarms of a stay")
-      ->capture_default_str();
+  app.add_option("--refractory", stream.refractory,
+                 "--follow: hours between two alarms of a stay (default: the bundle's)");
   app.add_option("--stale-after", stream.stale_after,
                  "--follow: hours of silence after which a stay is said to be stale");
   app.add_option("--evict-after", pool.evict_after,

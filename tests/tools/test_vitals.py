@@ -1,5 +1,8 @@
 """Vital signs from end to end: train, evaluate and predict on ICU stays."""
 
+import re
+import shutil
+
 import pytest
 
 from conftest import DATA, DONE, FAILED, WRONG_USE, assert_error
@@ -187,6 +190,9 @@ epochs = 2
 batch_size = 4
 bucket = true
 precision = "fp32"
+[evaluate]
+refractory = 6.0
+longest_lead = 48.0
 [bundle]
 micro_batch = 4
 """
@@ -244,6 +250,56 @@ def test_steps_are_evaluated_as_rows_of_their_patients(salus, step_bundle, tmp_p
     assert rows[0].startswith("id,hour,SepsisLabel")
     assert "Stays over time" in (tmp_path / "evaluation" / "report.html").read_text()
     assert len(rows) - 1 == result.json["n"]
+
+
+def alarms_of(folder):
+    """How many alarms each picture of the report's stays over time shows."""
+    section = (folder / "report.html").read_text().split("<h2>Stays over time</h2>")[1]
+    section = section.split("</section>")[0]
+    panels = section.split('<div class="panel">')[1:]
+    return [len(re.findall(r'class="dot s3"', panel)) for panel in panels]
+
+
+def evaluated(salus, bundle, folder, *arguments):
+    result = salus("evaluate", bundle, STEPS, "--replicates", 20, "--out", folder, "--json", *arguments)
+    assert result.status == DONE, result.everything()
+    point = result.json["labels"][0]["operating_points"][0]["stays"]
+    return result.json["alarms"], point["alarms_per_stay_day"]["value"]
+
+
+def test_table_and_pictures_raise_alarms_by_the_times_of_the_bundle(salus, step_bundle, tmp_path):
+    bundle = shutil.copytree(step_bundle, tmp_path / "bundle")
+    text = (bundle / "bundle.toml").read_text()
+    assert "[alarms]\nrefractory = 6\nlongest_lead = 48\n" in text
+    (bundle / "bundle.toml").write_text(re.sub(r"threshold = .*", "threshold = 0.0", text))
+    alarms, often = evaluated(salus, bundle, tmp_path / "6")
+    assert alarms == {"refractory_hours": 6, "longest_lead_hours": 48}
+    assert 3.9 < often < 5, "every step is called, and every sixth hour is an alarm"
+    assert "a refractory time of 6 h, a lead of at most 48 h" in (tmp_path / "6" / "report.html").read_text()
+    alarms, each = evaluated(salus, bundle, tmp_path / "0", "--refractory", 0, "--longest-lead", 12)
+    assert alarms == {"refractory_hours": 0, "longest_lead_hours": 12} and each == 24
+    _, once = evaluated(salus, bundle, tmp_path / "1000", "--refractory", 1000)
+    assert once < 2
+    assert set(alarms_of(tmp_path / "1000")) == {1}
+    steps, sixth = alarms_of(tmp_path / "0"), alarms_of(tmp_path / "6")
+    hours = set(hours_of_files().values())
+    assert set(steps) <= hours and [-(-count // 6) for count in steps] == sixth
+    assert_error(salus("evaluate", bundle, STEPS, "--refractory", -1, "--out", tmp_path / "x"), WRONG_USE,
+                 "refractory")
+
+
+@pytest.mark.parametrize("override, word", [("evaluate.refractory=-1", "refractory"),
+                                            ("evaluate.longest_lead=0", "longest_lead"),
+                                            ("evaluate.refractry=1", "refractory")])
+def test_bad_times_of_alarms_are_refused(salus, stay_config, tmp_path, override, word):
+    config = stay_config()
+    result = salus("train", config, "--out", tmp_path / "run", f"data.root={STAYS}", override,
+                   f"transform.variables={config.parent / 'variables.toml'}")
+    assert_error(result, WRONG_USE, word)
+
+
+def test_a_bundle_of_stays_without_the_keys_has_no_table_of_alarms(stay_bundle):
+    assert "[alarms]" not in (stay_bundle / "bundle.toml").read_text()
 
 
 def test_labels_of_stays_do_not_fit_a_model_of_steps(salus, stay_bundle, tmp_path):
