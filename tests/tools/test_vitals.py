@@ -2,10 +2,11 @@
 
 import re
 import shutil
+import tarfile
 
 import pytest
 
-from conftest import DATA, DONE, FAILED, WRONG_USE, assert_error
+from conftest import DATA, DONE, FAILED, SOME_SKIPPED, WRONG_USE, assert_error
 
 STAYS = DATA / "vitals" / "physionet2012"
 
@@ -97,6 +98,51 @@ def test_folder_and_archive_get_the_same_scores(salus, stay_bundle):
     assert len(scores) == 24
     assert {line["id"]: line["probabilities"] for line in archive.lines} == scores
     assert len({score["death"] for score in scores.values()}) > 10
+
+
+def spoiled(folder):
+    """The stays of set-a, two of which cannot be read."""
+    folder.mkdir()
+    for path in (STAYS / "set-a").glob("*.txt"):
+        (folder / path.name).write_text(path.read_text())
+    names = sorted(path.name for path in folder.glob("*.txt"))
+    (folder / names[2]).write_text((folder / names[2]).read_text() + "48:00,HR,fast\n")
+    (folder / names[9]).write_text("")
+    return names[2], names[9]
+
+
+def test_stays_that_cannot_be_read_are_skipped_and_named(salus, stay_bundle, tmp_path):
+    folder = tmp_path / "ward"
+    bad = spoiled(folder)
+    with tarfile.open(tmp_path / "ward.tar.gz", "w:gz") as archive:
+        archive.add(folder, "ward")
+    good = salus("predict", stay_bundle, STAYS / "set-a")
+    expected = [line for line in good.lines if f"{line['id']}.txt" not in bad]
+    assert len(expected) == 22
+    for given, origin in ((folder, f"{folder}/"), (tmp_path / "ward.tar.gz", "ward.tar.gz:ward/")):
+        result = salus("predict", stay_bundle, given)
+        assert result.status == SOME_SKIPPED, result.everything()
+        assert [(line["id"], line["probabilities"]) for line in result.lines] == [
+            (line["id"], line["probabilities"]) for line in expected]
+        skipped = [line for line in result.stderr.splitlines() if line.startswith("skipped: ")]
+        assert len(skipped) == 2
+        assert origin + bad[0] in skipped[0] and "is not a number" in skipped[0]
+        assert origin + bad[1] in skipped[1]
+        assert "2 of 24 inputs were skipped." in result.stderr
+
+
+def test_a_single_stay_that_cannot_be_read_is_a_failure(salus, stay_bundle, tmp_path):
+    (tmp_path / "1.txt").write_text("Time;Parameter;Value\n")
+    result = salus("predict", stay_bundle, tmp_path, "--format", "csv")
+    assert result.status == FAILED and "1 of 1 inputs were skipped." in result.stderr
+    assert len(result.stdout.splitlines()) == 1, "the header alone"
+
+
+def test_an_evaluation_takes_no_folder_with_an_unreadable_stay(salus, stay_bundle, tmp_path):
+    bad = spoiled(tmp_path / "ward")
+    assert_error(salus("evaluate", stay_bundle, tmp_path / "ward", "--outcomes",
+                       STAYS / "Outcomes-a.txt", "--label", "In-hospital_death", "--out",
+                       tmp_path / "evaluation"), FAILED, bad[0])
 
 
 def test_an_explanation_adds_up_to_the_score(salus, stay_bundle, tmp_path):
