@@ -145,6 +145,28 @@ def test_an_evaluation_takes_no_folder_with_an_unreadable_stay(salus, stay_bundl
                        tmp_path / "evaluation"), FAILED, bad[0])
 
 
+def test_an_explanation_names_columns_and_says_what_was_measured(salus, stay_bundle, tmp_path):
+    stay = salus("predict", stay_bundle, STAYS / "set-a").lines[3]["id"]
+    svg = tmp_path / "heatmap.svg"
+    found = salus("explain", stay_bundle, STAYS / "set-a", "--stay", stay, "--out", svg).json
+    assert [item["column"] for item in found["statics"]][:5] == ["Age", "ICUType=1", "ICUType=2",
+                                                                 "ICUType=3", "ICUType=4"]
+    measured = {"HR": set(), "GCS": set(), "Urine": set()}
+    for line in (STAYS / "set-a" / f"{stay}.txt").read_text().splitlines()[1:]:
+        time, variable, _ = line.split(",")
+        if variable in measured:
+            measured[variable].add(int(time.split(":")[0]))
+    kinds = {}
+    for item in found["attributions"]:
+        kinds[item["value_is"]] = kinds.get(item["value_is"], 0) + 1
+        hours = [hour for hour in measured[item["variable"]] if hour <= item["hour"]]
+        assert item["value_is"] == ("measured" if item["hour"] in hours else "carried")
+        assert item["measured_at"] == max(hours)
+    assert kinds["measured"] > 10 and kinds["carried"] > 10
+    text = svg.read_text()
+    assert "ICUType=2" in text and "dot: measured" in text and text.count("<circle") > 10
+
+
 def test_an_explanation_adds_up_to_the_score(salus, stay_bundle, tmp_path):
     stay = salus("predict", stay_bundle, STAYS / "set-a").lines[3]["id"]
     result = salus("explain", stay_bundle, STAYS / "set-a", "--stay", stay, "--out",
