@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <optional>
 
 #include "engine/evaluate/evaluation.h"
 #include "engine/io/error.h"
@@ -21,6 +22,7 @@ struct Options {
   std::int64_t alone = 200;
   evaluate::ResamplingOptions resampling;
   bool delong = false;
+  std::optional<double> refractory, longest_lead;
 };
 
 void compare_with(const std::string& path, const Registry& zoo, const Options& options,
@@ -44,6 +46,15 @@ void write_results(const std::string& folder, const EvaluationFindings& findings
   fmt::print(stderr, "Report: {}/report.html\n", folder);
 }
 
+/// The bundle's own, but for what the options say.
+evaluate::AlarmTimes alarm_times(const Options& options, evaluate::AlarmTimes times) {
+  times.refractory = options.refractory.value_or(times.refractory);
+  times.longest_lead = options.longest_lead.value_or(times.longest_lead);
+  const std::string problem = evaluate::problem_of(times);
+  if (!problem.empty()) throw UsageError("--refractory or --longest-lead: " + problem);
+  return times;
+}
+
 int evaluate_bundle(const Options& options) {
   options.common.apply();
   if (options.passes < 1) throw UsageError("--passes must be at least 1.");
@@ -58,6 +69,8 @@ int evaluate_bundle(const Options& options) {
   auto how = infer::evaluation_options(session.bundle());
   how.resampling = options.resampling;
   how.delong = options.delong;
+  how.steps.alarms = alarm_times(options, how.steps.alarms);
+  findings.steps = how.steps;
   findings.evaluation = evaluate::evaluate(findings.scored.predictions, how);
   findings.timing = infer::measure(session, *dataset, findings.scored, options.passes,
                                    options.alone, options.common.threads);
@@ -107,6 +120,11 @@ void add_evaluate(CLI::App& app, int& exit_status) {
       ->capture_default_str();
   command->add_option("--seed", options->resampling.seed, "Seed of the bootstrap")
       ->capture_default_str();
+  command->add_option("--refractory", options->refractory,
+                      "Stays: hours between two alarms of a stay (default: the bundle's)");
+  command->add_option("--longest-lead", options->longest_lead,
+                      "Stays: hours before an onset from which on an alarm is of it (default: the "
+                      "bundle's)");
   command->add_flag("--delong", options->delong, "Interval of AUROC by DeLong");
   options->common.add_to(*command);
   command->callback([options, &exit_status] { exit_status = evaluate_bundle(*options); });

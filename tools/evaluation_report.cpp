@@ -98,7 +98,7 @@ report::ReportData report_data(const EvaluationFindings& findings, const infer::
   data.compared_with = findings.against_path;
   data.comparisons = findings.comparisons;
   data.worst = worst_cases(findings, session, dataset);
-  data.stays = report_stays(findings.scored, session, dataset);
+  data.stays = report_stays(findings.scored, findings.steps, session, dataset);
   data.performance = performance(findings.timing);
   data.provenance = provenance(findings, session);
   data.limits = {

@@ -16,6 +16,7 @@ namespace salus::tools {
 struct EvaluationFindings {
   std::string bundle_path, data_path;
   infer::ScoredCases scored;
+  evaluate::StepOptions steps;  ///< that the evaluation was made with
   evaluate::Evaluation evaluation;
   infer::Timing timing;
   std::string against_path;

@@ -44,7 +44,7 @@ Batch find_stay(const data::Source& source, const std::string& id) {
   throw Error(fmt::format("There is no stay \"{}\" in the data.", id));
 }
 
-/// Variables by what they add and take away in all, the most first.
+/// Columns by what they add and take away in all, the most first.
 std::vector<std::int64_t> by_magnitude(const at::Tensor& values) {
   const at::Tensor order = values.abs().sum(0).argsort(0, /*descending=*/true);
   std::vector<std::int64_t> positions;
@@ -58,20 +58,37 @@ Json attributions_json(const explain::StayAttribution& found, const Batch& stay,
   Json list = Json::array();
   for (const auto d : by_magnitude(found.values)) {
     const auto& name = transform.variables().variables()[static_cast<std::size_t>(d)].name;
+    const auto measured = transform.measured_at(stay.inputs.at("mask")[0], d);
     for (std::int64_t t = 0; t < found.values.size(0); ++t) {
       const auto share = found.values[t][d].item<float>();
       if (share == 0) continue;
+      const auto from = measured[static_cast<std::size_t>(t)];
       list.push_back({{"variable", name},
                       {"hour", static_cast<double>(t) * transform.step()},
                       {"z", stay.inputs.at("values")[0][t][d].item<float>()},
-                      {"observed", stay.inputs.at("mask")[0][t][d].item<float>() != 0},
+                      {"value_is", from == t  ? "measured"
+                                   : from < 0 ? "default"
+                                              : "carried"},
                       {"attribution", share}});
+      if (from >= 0) list.back()["measured_at"] = static_cast<double>(from) * transform.step();
     }
   }
   return list;
 }
 
-report::HeatTable heat_table(const explain::StayAttribution& found,
+Json statics_json(const explain::StayAttribution& found, const Batch& stay,
+                  const std::vector<std::string>& names) {
+  Json list = Json::array();
+  for (std::int64_t s = 0; s < found.statics.size(0); ++s) {
+    list.push_back({{"column", names[static_cast<std::size_t>(s)]},
+                    {"z", stay.inputs.at("static")[0][s].item<float>()},
+                    {"attribution", found.statics[s].item<float>()}});
+  }
+  return list;
+}
+
+/// Rows of the variables that matter most, and below them the static columns.
+report::HeatTable heat_table(const explain::StayAttribution& found, const Batch& stay,
                              const data::StayTransform& transform, const std::string& title) {
   report::HeatTable table;
   table.title = title;
@@ -80,7 +97,16 @@ report::HeatTable heat_table(const explain::StayAttribution& found,
     if (table.rows.size() == kRows) break;
     table.rows.push_back(transform.variables().variables()[static_cast<std::size_t>(d)].name);
     auto& row = table.values.emplace_back();
-    for (std::int64_t t = 0; t <= found.step; ++t) row.push_back(found.values[t][d].item<float>());
+    auto& marked = table.marked.emplace_back();
+    for (std::int64_t t = 0; t <= found.step; ++t) {
+      row.push_back(found.values[t][d].item<float>());
+      marked.push_back(stay.inputs.at("mask")[0][t][d].item<float>() != 0);
+    }
+  }
+  const auto names = transform.static_names();
+  for (const auto s : by_magnitude(found.statics.unsqueeze(0))) {
+    if (table.singles.size() == kRows) break;
+    table.singles.push_back({names[static_cast<std::size_t>(s)], found.statics[s].item<float>()});
   }
   return table;
 }
@@ -105,12 +131,8 @@ void explain_stay(const infer::Session& session, const ExplainStay& what, int th
   const std::string name = bundle.task.labels[static_cast<std::size_t>(label)];
   const double probability = scored.probabilities[static_cast<std::size_t>(label)];
   io::write_text(what.out, report::heat_table_svg(heat_table(
-                               found, transform,
+                               found, stay, transform,
                                fmt::format("{}: {} {:.3f}", stay.ids[0], name, probability))));
-  Json statics = Json::array();
-  for (std::int64_t s = 0; s < found.statics.size(0); ++s) {
-    statics.push_back({{"column", s}, {"attribution", found.statics[s].item<float>()}});
-  }
   const Json out = {{"id", stay.ids[0]},
                     {"label", name},
                     {"method", "integrated-gradients"},
@@ -120,7 +142,7 @@ void explain_stay(const infer::Session& session, const ExplainStay& what, int th
                     {"baseline_logit", found.baseline},
                     {"gap", found.gap},
                     {"attributions", attributions_json(found, stay, transform)},
-                    {"statics", statics},
+                    {"statics", statics_json(found, stay, transform.static_names())},
                     {"heatmap", what.out}};
   fmt::print("{}\n", out.dump(2, ' ', false, Json::error_handler_t::replace));
 }

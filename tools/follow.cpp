@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "engine/io/error.h"
+#include "engine/io/stop_signals.h"
 #include "engine/stream/event_rows.h"
 #include "engine/stream/followed_input.h"
 #include "engine/stream/statics_file.h"
@@ -24,35 +23,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kWaitMilliseconds = 500;
 
-/// SIGINT and SIGTERM end the reading of an input while this lives.
-class StopOnSignal {
- public:
-  explicit StopOnSignal(stream::FollowedInput& input) {
-    input_ = &input;
-    struct sigaction action{};
-    action.sa_handler = &on_signal;
-    ::sigaction(SIGINT, &action, &old_int_);
-    ::sigaction(SIGTERM, &action, &old_term_);
-  }
-  ~StopOnSignal() {
-    ::sigaction(SIGINT, &old_int_, nullptr);
-    ::sigaction(SIGTERM, &old_term_, nullptr);
-    input_ = nullptr;
-  }
-  StopOnSignal(const StopOnSignal&) = delete;
-  StopOnSignal& operator=(const StopOnSignal&) = delete;
-  static bool stopped() { return stopped_; }
-
- private:
-  static void on_signal(int) {
-    stopped_ = true;
-    if (stream::FollowedInput* input = input_) input->stop();
-  }
-  static inline std::atomic<stream::FollowedInput*> input_ = nullptr;
-  static inline std::atomic<bool> stopped_ = false;
-  struct sigaction old_int_{}, old_term_{};
-};
-
 /// Hours of the system's clock: by it a restarted program knows how long stays have been silent.
 double hours_now() {
   const auto since = std::chrono::system_clock::now().time_since_epoch();
@@ -66,20 +36,19 @@ class Follower {
       : options_(options),
         model_(std::make_shared<stream::StreamModel>(session, options.stream)),
         pool_(model_, options.pool, statics_of(statics)),
-        input_(input),
+        input_(input, stop_.descriptor()),
         rows_(input == "-" ? "standard input" : input) {
     restore();
   }
 
   int run() {
-    const StopOnSignal stop(input_);
     const auto state = [&](std::string_view& text) { return input_.read(text, kWaitMilliseconds); };
     std::string_view text;
     for (auto got = state(text); got != stream::FollowedInput::State::kEnd; got = state(text)) {
       if (!text.empty()) take(rows_.read(text, malformed_));
       keep_house();
     }
-    if (!StopOnSignal::stopped()) take(rows_.finish(malformed_));
+    if (stop_.received() == 0) take(rows_.finish(malformed_));
     save();
     if (skipped_ == 0) return kDone;
     fmt::print(stderr, "{} rows were left out.\n", skipped_);
@@ -169,6 +138,7 @@ class Follower {
   std::shared_ptr<const stream::StreamModel> model_;
   std::optional<stream::StaticsFile> statics_;
   stream::StreamPool pool_;
+  io::StopSignals stop_;  ///< ends the reading
   stream::FollowedInput input_;
   stream::EventRows rows_;
   stream::EventRows::Malformed malformed_ = [this](std::int64_t, const std::string& what) {
@@ -202,8 +172,8 @@ void FollowOptions::add_to(CLI::App& app) {
                  "--follow: a second row of a variable at a time: accept, drop (it replaces the "
                  "first) or refuse")
       ->transform(CLI::CheckedTransformer(policies));
-  app.add_option("--refractory", stream.refractory, "--follow: hours between two alarms of a stay")
-      ->capture_default_str();
+  app.add_option("--refractory", stream.refractory,
+                 "--follow: hours between two alarms of a stay (default: the bundle's)");
   app.add_option("--stale-after", stream.stale_after,
                  "--follow: hours of silence after which a stay is said to be stale");
   app.add_option("--evict-after", pool.evict_after,

@@ -91,12 +91,25 @@ class EmbeddingWriter {
 
 using Scored = std::function<void(const infer::Prediction&)>;
 
+void print_skipped(const std::string& reason) { fmt::print(stderr, "skipped: {}\n", reason); }
+
+int status_of(std::size_t skipped, std::size_t inputs) {
+  if (skipped == 0) return kDone;
+  fmt::print(stderr, "{} of {} inputs were skipped.\n", skipped, inputs);
+  return skipped == inputs ? kFailed : kSomeSkipped;
+}
+
 int predict_stays(const infer::Session& session, const Options& options, const Scored& scored) {
-  const auto source = options.stays.open(session.bundle(), options.inputs, options.common.threads);
+  std::size_t skipped = 0;
+  const auto source = options.stays.open(session.bundle(), options.inputs, options.common.threads,
+                                         [&](const std::string& reason) {
+                                           print_skipped(reason);
+                                           ++skipped;
+                                         });
   std::vector<std::int64_t> all(source->cases().size());
   std::iota(all.begin(), all.end(), 0);
   infer::score_cases(session, *source->open(all), {!options.embeddings.empty(), false}, scored);
-  return kDone;
+  return status_of(skipped, skipped + all.size());
 }
 
 int predict_images(const infer::Session& session, const Options& options, const Scored& scored) {
@@ -104,15 +117,11 @@ int predict_images(const infer::Session& session, const Options& options, const 
   const auto inputs = options.series ? io::series_inputs(files) : io::file_inputs(files);
   infer::ScoreHandlers handlers;
   handlers.scored = scored;
-  handlers.skipped = [](const std::string&, const std::string& reason) {
-    fmt::print(stderr, "skipped: {}\n", reason);
-  };
+  handlers.skipped = [](const std::string&, const std::string& reason) { print_skipped(reason); };
   const infer::ScoreOptions how{!options.embeddings.empty(), options.common.threads, options.force,
                                 io::allow_irregular(options.allow)};
   const auto skipped = infer::score_files(session, inputs, how, handlers);
-  if (skipped == 0) return kDone;
-  fmt::print(stderr, "{} of {} inputs were skipped.\n", skipped, inputs.size());
-  return skipped == inputs.size() ? kFailed : kSomeSkipped;
+  return status_of(skipped, inputs.size());
 }
 
 int predict(const Options& options) {

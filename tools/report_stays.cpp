@@ -5,9 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <iterator>
 #include <map>
 
 #include "engine/data/stay_transform.h"
+#include "engine/evaluate/alarms.h"
+#include "engine/evaluate/stays.h"
 
 namespace salus::tools {
 namespace {
@@ -23,15 +27,38 @@ Kind kind_of(bool positive, bool alarmed) {
   return alarmed ? kFalseAlarm : kQuiet;
 }
 
-/// Whether the stay whose rows are [begin, end) is positive and called so at the threshold.
-Kind classify(const evaluate::Predictions& rows, std::size_t begin, std::size_t end,
-              double threshold) {
-  bool positive = false, alarmed = false;
-  for (std::size_t i = begin; i < end; ++i) {
-    positive = positive || rows.targets[i][0] == 1;
-    alarmed = alarmed || rows.probabilities[i][0] >= threshold;
+/// What is said of a stay.
+struct Verdict {
+  Kind kind = kQuiet;
+  std::vector<double> alarms;  ///< hours; of labels a step
+};
+
+using Verdicts = std::map<std::string, Verdict>;  ///< by id
+
+/// Of labels a step: a stay is detected by an alarm in time.
+Verdicts verdicts_of_steps(const evaluate::Predictions& rows, const evaluate::StepOptions& steps,
+                           double threshold) {
+  const auto patient = evaluate::patient_numbers(rows.patients, rows.targets.size());
+  const auto stays = evaluate::split_stays(rows, patient, 0, steps);
+  auto each = evaluate::stay_alarms(stays, {threshold, steps.alarms});
+  Verdicts verdicts;
+  for (std::size_t s = 0; s < each.size(); ++s) {
+    const bool alarmed = each[s].positive ? !std::isnan(each[s].lead) : !each[s].alarms.empty();
+    verdicts[rows.ids[stays.row[stays.offsets[s]]]] = {kind_of(each[s].positive, alarmed),
+                                                       std::move(each[s].alarms)};
   }
-  return kind_of(positive, alarmed);
+  return verdicts;
+}
+
+/// Of one label a stay, by the score of the whole stay.
+Verdicts verdicts_of_stays(const evaluate::Predictions& rows, double threshold) {
+  Verdicts verdicts;
+  for (std::size_t i = 0; i < rows.ids.size(); ++i) {
+    const double target = rows.targets[i][0];
+    if (std::isnan(target)) continue;
+    verdicts[rows.ids[i]] = {kind_of(target == 1, rows.probabilities[i][0] >= threshold), {}};
+  }
+  return verdicts;
 }
 
 /// The stay cut after each of its steps, one case each.
@@ -52,13 +79,14 @@ report::Points risk_over_time(const infer::Session& session, const Batch& stay, 
   return risk;
 }
 
-/// The hours at which the risk rises to the threshold.
-std::vector<double> alarms_of(const report::Points& risk, double threshold) {
-  std::vector<double> alarms;
-  bool above = false;
+std::vector<double> alarms_of(const report::Points& risk, const evaluate::AlarmRule& rule) {
+  std::vector<double> hours, probabilities, alarms;
   for (const auto& [hour, value] : risk) {
-    if (value >= threshold && !above) alarms.push_back(hour);
-    above = value >= threshold;
+    hours.push_back(hour);
+    probabilities.push_back(value);
+  }
+  for (const auto step : evaluate::alarm_steps(hours, probabilities, rule)) {
+    alarms.push_back(hours[step]);
   }
   return alarms;
 }
@@ -92,7 +120,6 @@ report::ReportStay describe(const infer::Session& session, const data::Dataset& 
   out.label = session.bundle().task.labels[0];
   out.threshold = threshold;
   out.risk = risk_over_time(session, stay, transform.step());
-  out.alarms = alarms_of(out.risk, threshold);
   out.variables = observed(stay, transform);
   if (stay.target.dim() < 3) return out;
   const at::Tensor positive = stay.target[0].select(1, 0).eq(1).nonzero();
@@ -105,31 +132,28 @@ report::ReportStay describe(const infer::Session& session, const data::Dataset& 
 }  // namespace
 
 std::vector<report::ReportStay> report_stays(const infer::ScoredCases& scored,
+                                             const evaluate::StepOptions& steps,
                                              const infer::Session& session,
                                              const data::Dataset& dataset) {
   const auto& bundle = session.bundle();
   const infer::OperatingPoint* point = bundle.operating_point(bundle.task.labels[0]);
   if (bundle.model.modality != Modality::kVitals || point == nullptr) return {};
-  const double threshold = point->threshold;
+  const bool per_step = bundle.model.per_step;
+  const evaluate::AlarmRule rule{point->threshold, steps.alarms};
   const data::StayTransform transform = bundle.stay_transform();
-  const auto& rows = scored.predictions;
-  std::array<std::vector<std::int64_t>, kKinds> chosen;
-  std::size_t begin = 0;
-  for (std::int64_t position = 0; position < dataset.size() && begin < rows.ids.size();
-       ++position) {
-    std::size_t end = begin;
-    while (end < rows.ids.size() && rows.ids[end] == dataset.info(position).id) ++end;
-    const Kind kind = end > begin ? classify(rows, begin, end, threshold) : kQuiet;
-    if (kind != kQuiet && chosen[kind].size() < kEach) chosen[kind].push_back(position);
-    begin = end;
+  auto verdicts = per_step ? verdicts_of_steps(scored.predictions, steps, rule.threshold)
+                           : verdicts_of_stays(scored.predictions, rule.threshold);
+  std::array<std::vector<report::ReportStay>, kKinds> chosen;
+  for (std::int64_t position = 0; position < dataset.size(); ++position) {
+    Verdict& verdict = verdicts[dataset.info(position).id];
+    if (verdict.kind == kQuiet || chosen[verdict.kind].size() == kEach) continue;
+    auto& stay = chosen[verdict.kind].emplace_back(
+        describe(session, dataset, transform, position, rule.threshold));
+    stay.kind = kNames[verdict.kind];
+    stay.alarms = per_step ? std::move(verdict.alarms) : alarms_of(stay.risk, rule);
   }
   std::vector<report::ReportStay> stays;
-  for (int kind = 0; kind < kKinds; ++kind) {
-    for (const auto position : chosen[static_cast<std::size_t>(kind)]) {
-      stays.push_back(describe(session, dataset, transform, position, threshold));
-      stays.back().kind = kNames[static_cast<std::size_t>(kind)];
-    }
-  }
+  for (auto& kind : chosen) std::move(kind.begin(), kind.end(), std::back_inserter(stays));
   return stays;
 }
 

@@ -57,11 +57,11 @@ Config StayData::config(const std::string& source, const std::vector<std::string
 }
 
 std::unique_ptr<data::Source> StayData::open(const infer::Bundle& bundle,
-                                             const std::vector<std::string>& paths,
-                                             int threads) const {
+                                             const std::vector<std::string>& paths, int threads,
+                                             const data::Unreadable& unreadable) const {
   const Config transform = bundle.transform_table();
   return data::open_source(config(transform.get_string("source", "long"), paths), transform,
-                           bundle.task, threads);
+                           bundle.task, threads, unreadable);
 }
 
 }  // namespace salus::tools

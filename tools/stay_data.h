@@ -22,7 +22,8 @@ struct StayData {
   Config config(const std::string& source, const std::vector<std::string>& paths) const;
   /// The stays at `paths`, in the files that the bundle was made for. \throws also as open_source().
   std::unique_ptr<data::Source> open(const infer::Bundle& bundle,
-                                     const std::vector<std::string>& paths, int threads) const;
+                                     const std::vector<std::string>& paths, int threads,
+                                     const data::Unreadable& unreadable = {}) const;
 };
 
 /// A TOML string, so that a path with quotes or a number stays what it is, and a list of them.

@@ -16,9 +16,9 @@ std::string resolved_transform(const Config& transform) {
 }
 
 std::unique_ptr<Source> open_source(const Config& data, const Config& transform, const Task& task,
-                                    int threads) {
+                                    int threads, const Unreadable& unreadable) {
   if (modality_of(transform) == Modality::kVitals) {
-    return std::make_unique<StaySource>(data, transform, task, threads);
+    return std::make_unique<StaySource>(data, transform, task, threads, unreadable);
   }
   return std::make_unique<ImageSource>(data, transform, task, threads);
 }

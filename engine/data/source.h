@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,10 +33,15 @@ class Source {
   virtual void describe(ModelSpec& spec) const = 0;
 };
 
+/// Told why an input is left out, in a sentence that names it.
+using Unreadable = std::function<void(const std::string& reason)>;
+
 /// Opens what `data` names for the modality that `transform` states (`modality = "image"`).
+/// \param unreadable  of stays that have a file each: those that cannot be read are left out and told;
+///                    without it they are errors.
 /// \throws UsageError for a bad table; Error for files that are missing or malformed.
 std::unique_ptr<Source> open_source(const Config& data, const Config& transform, const Task& task,
-                                    int threads);
+                                    int threads, const Unreadable& unreadable = {});
 
 /// The modality that a [transform] table is for: its key `modality`, by default "image".
 Modality modality_of(const Config& transform);

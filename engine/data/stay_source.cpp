@@ -27,13 +27,14 @@ io::RowPolicy policy(const Config& data, const std::string& key, const std::stri
                             : io::RowPolicy::kRefuse;
 }
 
-io::VitalsOptions read_options(const Config& data, int threads) {
+io::VitalsOptions read_options(const Config& data, int threads, const Unreadable& unreadable) {
   io::VitalsOptions options;
   options.duplicates = policy(data, "duplicates", "accept");
   options.unsorted = policy(data, "unsorted", "accept");
   options.future = policy(data, "future", "drop");
   if (data.has("latest")) options.latest = data.get_double("latest");
   options.threads = threads;
+  options.unreadable = unreadable;
   return options;
 }
 
@@ -233,7 +234,8 @@ class StayDataset : public Dataset {
 
 }  // namespace
 
-io::VitalsTable read_stays(const Config& data, const std::string& source, int threads) {
+io::VitalsTable read_stays(const Config& data, const std::string& source, int threads,
+                           const Unreadable& unreadable) {
   const fs::path root = data.get_string("root", ".");
   const auto under_root = [&](const std::vector<std::string>& names) {
     std::vector<std::string> paths;
@@ -244,7 +246,7 @@ io::VitalsTable read_stays(const Config& data, const std::string& source, int th
     const std::string name = data.get_string(key, "");
     return name.empty() ? name : (root / name).string();
   };
-  const auto options = read_options(data, threads);
+  const auto options = read_options(data, threads, unreadable);
   if (source == "physionet2012") {
     return io::read_physionet2012(under_root(data.get_strings("stays")),
                                   under_root(data.get_strings("outcomes", {})), options);
@@ -256,13 +258,16 @@ io::VitalsTable read_stays(const Config& data, const std::string& source, int th
   return io::read_long_table({file("events"), file("statics"), file("labels_file")}, options);
 }
 
-StaySource::StaySource(const Config& data, const Config& transform, const Task& task, int threads)
+StaySource::StaySource(const Config& data, const Config& transform, const Task& task, int threads,
+                       const Unreadable& unreadable)
     : transform_(std::make_shared<StayTransform>(transform, data.get_string("root", "."))),
-      table_(std::make_shared<io::VitalsTable>(read_stays(data, transform_->source(), threads))) {
+      table_(std::make_shared<io::VitalsTable>(
+          read_stays(data, transform_->source(), threads, unreadable))) {
   const LabelColumns columns = label_columns(data, task, *table_);
   step_columns_ = columns.of_step;
   cases_ = read_infos(data, *table_, columns);
-  if (cases_.empty()) throw Error("There are no stays in the data.");
+  if (cases_.empty() && table_->counts.unreadable == 0)
+    throw Error("There are no stays in the data.");
   transform_->variables().map(*table_);
 }
 

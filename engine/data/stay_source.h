@@ -27,7 +27,9 @@ namespace salus::data {
 class StaySource : public Source {
  public:
   /// \throws UsageError for a bad key or a label that the data do not have; Error for the files.
-  StaySource(const Config& data, const Config& transform, const Task& task, int threads);
+  /// \param unreadable  see io::VitalsOptions; with it there may be no stay left.
+  StaySource(const Config& data, const Config& transform, const Task& task, int threads,
+             const Unreadable& unreadable = {});
 
   const std::vector<CaseInfo>& cases() const override { return cases_; }
   void fit(const std::vector<std::int64_t>& train) override;
@@ -45,6 +47,7 @@ class StaySource : public Source {
 };
 
 /// Reads what a [data] table of vital signs names, in the files of `source`.
-io::VitalsTable read_stays(const Config& data, const std::string& source, int threads);
+io::VitalsTable read_stays(const Config& data, const std::string& source, int threads,
+                           const Unreadable& unreadable = {});
 
 }  // namespace salus::data

@@ -221,6 +221,29 @@ at::Tensor StayTransform::statics(const io::VitalsTable& table,
   return statics;
 }
 
+std::vector<std::string> StayTransform::static_names() const {
+  plan();
+  std::vector<std::string> names = variables_.static_columns();
+  for (const auto flag : flags_)
+    names.push_back(names[static_cast<std::size_t>(flag)] + " missing");
+  return names;
+}
+
+std::vector<std::int64_t> StayTransform::measured_at(const at::Tensor& mask, std::int64_t d) const {
+  const auto seconds = [](double hours) { return std::round(hours * 3600); };
+  const double max_gap =
+      seconds(variables_.variables().at(static_cast<std::size_t>(d)).grid.max_gap);
+  const auto measured = mask.accessor<float, 2>();
+  std::vector<std::int64_t> bins;
+  std::int64_t last = -1;
+  for (std::int64_t t = 0; t < mask.size(0); ++t) {
+    if (measured[t][d] != 0) last = t;
+    const double gap = static_cast<double>(t - last) * seconds(step_);
+    bins.push_back(last >= 0 && gap <= max_gap ? last : -1);
+  }
+  return bins;
+}
+
 std::string StayTransform::toml() const {
   Config config =
       Config::parse(fmt::format("modality = \"vitals\"\nsource = \"{}\"\nstep = {}\nsteps = {}\n"

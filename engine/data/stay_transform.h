@@ -48,6 +48,15 @@ class StayTransform {
   /// Their "static" alone.
   at::Tensor statics(const io::VitalsTable& table, const std::vector<std::int64_t>& stays) const;
 
+  /// Names of the columns of "static": VariableTable::static_columns(), then "Age missing", ... of
+  /// the flags. \throws Error if the statistics were never learnt.
+  std::vector<std::string> static_names() const;
+
+  /// Where the values of variable `d` come from: for each bin the one whose measurement stands there,
+  /// which is an earlier one where it was carried forward; -1 where the variable's fill stands.
+  /// \param mask  float32 [T, D] of one stay, as inputs() gives it.
+  std::vector<std::int64_t> measured_at(const at::Tensor& mask, std::int64_t d) const;
+
   /// The grid that inputs() makes. \throws Error if the statistics were never learnt.
   const kernels::VitalsGridSpec& grid() const;
   const VariableTable& variables() const { return variables_; }

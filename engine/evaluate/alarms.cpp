@@ -29,14 +29,13 @@ StayAlarms alarms_of(const Stays& stays, std::size_t stay, const AlarmRule& rule
   StayAlarms result;
   result.hours = stays.duration(stay);
   result.positive = stays.is_positive(stay);
-  double quiet_until = -std::numeric_limits<double>::infinity();
-  for (std::size_t k = stays.offsets[stay]; k < stays.offsets[stay + 1]; ++k) {
-    const double hour = stays.hours[k];
-    if (!(stays.probabilities[k] >= rule.threshold) || hour < quiet_until) continue;
-    result.alarms += 1;
-    quiet_until = hour + rule.refractory;
-    const double lead = stays.onset[stay] - hour;  // NaN without an onset
-    if (std::isnan(result.lead) && lead > 0 && lead <= rule.longest_lead) result.lead = lead;
+  const std::size_t begin = stays.offsets[stay], steps = stays.offsets[stay + 1] - begin;
+  const auto hours = std::span(stays.hours).subspan(begin, steps);
+  const auto risk = std::span(stays.probabilities).subspan(begin, steps);
+  for (const std::size_t step : alarm_steps(hours, risk, rule)) {
+    result.alarms.push_back(hours[step]);
+    const double lead = stays.onset[stay] - hours[step];  // NaN without an onset
+    if (std::isnan(result.lead) && lead > 0 && lead <= rule.times.longest_lead) result.lead = lead;
   }
   return result;
 }
@@ -65,8 +64,8 @@ AlarmMetrics alarm_metrics(std::span<const StayAlarms> stays, std::span<const do
     const StayAlarms& stay = stays[s];
     n += weights[s];
     hours += weights[s] * stay.hours;
-    alarms += weights[s] * stay.alarms;
-    alarmed += stay.alarms > 0 ? weights[s] : 0;
+    alarms += weights[s] * static_cast<double>(stay.alarms.size());
+    alarmed += stay.alarms.empty() ? 0 : weights[s];
     positives += stay.positive ? weights[s] : 0;
     if (!std::isnan(stay.lead)) {
       leads.insert(leads.end(), static_cast<std::size_t>(weights[s]), stay.lead);

@@ -2,37 +2,25 @@
 
 #include <limits>
 #include <span>
-#include <string>
 #include <vector>
 
+#include "engine/evaluate/alarm_rule.h"
 #include "engine/evaluate/metrics.h"
 #include "engine/evaluate/stays.h"
 
 namespace salus::evaluate {
 
-/// When an alarm is raised, and when it is in time.
-struct AlarmRule {
-  double threshold = 0.5;
-  /// Hours after an alarm during which the stay raises no other. 0: every step that is called
-  /// positive is an alarm of its own.
-  double refractory = 0;
-  /// Hours before the onset from which on an alarm is said to be of it; an earlier one is a false
-  /// alarm.
-  double longest_lead = std::numeric_limits<double>::infinity();
-};
-
 /// Alarms of one stay.
 struct StayAlarms {
-  double alarms = 0;  ///< how many
-  double hours = 0;   ///< Stays::duration()
+  std::vector<double> alarms;  ///< hours at which they are raised, since the stay began
+  double hours = 0;            ///< Stays::duration()
   bool positive = false;
   /// Hours from the first alarm in time (before the onset and at most `longest_lead` hours before)
   /// to the onset; NaN if there is none.
   double lead = std::numeric_limits<double>::quiet_NaN();
 };
 
-/// A step raises an alarm where its probability is at least the threshold and the last alarm of the
-/// stay is `refractory` hours or more ago. [S]
+/// Alarms of each stay as alarm_steps() raises them. [S]
 std::vector<StayAlarms> stay_alarms(const Stays& stays, const AlarmRule& rule);
 
 /// The burden of alarms and what it buys. NaN = absent.

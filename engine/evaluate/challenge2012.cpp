@@ -56,20 +56,7 @@ Challenge2012 Challenge2012Evaluator::operator()() const {
 }
 
 Challenge2012 Challenge2012Evaluator::operator()(std::span<const double> weights) const {
-  return {event1(weights), event2(weights)};
-}
-
-double Challenge2012Evaluator::event1(std::span<const double> weights) const {
-  Confusion c;
-  for (std::size_t i = 0; i < cases_.size(); ++i) {
-    const double weight = weights[cases_.index[i]];
-    if (cases_.scores[i] >= threshold_) {
-      (cases_.positive[i] ? c.tp : c.fp) += weight;
-    } else {
-      (cases_.positive[i] ? c.fn : c.tn) += weight;
-    }
-  }
-  return c.event1();
+  return {confusion(cases_, threshold_, weights).event1(), event2(weights)};
 }
 
 double Challenge2012Evaluator::event2(std::span<const double> weights) const {

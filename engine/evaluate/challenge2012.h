@@ -36,7 +36,6 @@ class Challenge2012Evaluator {
   Challenge2012 operator()(std::span<const double> weights) const;
 
  private:
-  double event1(std::span<const double> weights) const;
   double event2(std::span<const double> weights) const;
 
   BinaryCases cases_;

@@ -46,6 +46,9 @@ void check(const Predictions& p, const EvaluationOptions& options) {
     throw Error(fmt::format("The subgroup column \"{}\" has {} values for {} cases.", column,
                             values.size(), p.targets.size()));
   }
+  if (const std::string problem = problem_of(options.steps.alarms); !problem.empty()) {
+    throw Error("The evaluation cannot be made: " + problem);
+  }
   for (const OperatingPoint& point : options.operating_points) {
     if (std::find(p.labels.begin(), p.labels.end(), point.label) != p.labels.end()) continue;
     throw Error(fmt::format(
@@ -231,6 +234,7 @@ Evaluation evaluate(const Predictions& predictions, const EvaluationOptions& opt
   evaluation.level = options.level;
   evaluation.replicates = options.resampling.replicates;
   evaluation.seed = options.resampling.seed;
+  evaluation.alarms = options.steps.alarms;
   for (std::size_t l = 0; l < predictions.labels.size(); ++l) {
     evaluation.labels.push_back(predictions.task == TaskKind::kRegression
                                     ? evaluate_quantity(job, l)

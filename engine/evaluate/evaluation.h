@@ -1,13 +1,13 @@
 #pragma once
 
 #include <array>
-#include <limits>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/core/task.h"
+#include "engine/evaluate/alarm_rule.h"
 #include "engine/evaluate/bootstrap.h"
 #include "engine/evaluate/curves.h"
 #include "engine/evaluate/intervals.h"
@@ -40,8 +40,7 @@ struct StepOptions {
   /// [L], or empty for 6 h each: hours from a label's first positive step to the onset. The utility
   /// is that of the PhysioNet Challenge 2019 for labels that are 6 h early.
   std::vector<double> label_lead;
-  double refractory = 0;                                          ///< hours, AlarmRule::refractory
-  double longest_lead = std::numeric_limits<double>::infinity();  ///< AlarmRule::longest_lead
+  AlarmTimes alarms;
 };
 
 struct EvaluationOptions {
@@ -108,6 +107,7 @@ struct Evaluation {
   std::vector<Estimate> overall;
   std::vector<LabelResult> labels;
   std::vector<SubgroupResult> subgroups;
+  AlarmTimes alarms;               ///< labels a step: what their alarms were raised by
   Matrix confusion;                ///< multiclass: [true][called]; else empty
   std::vector<std::string> notes;  ///< whole sentences: what was left out, and why
 };
@@ -131,8 +131,9 @@ std::vector<WorstCase> worst_cases(const Predictions& predictions, std::size_t l
 /// "low", "high", "method"} or {"value": null, "reason"}}, "labels": [{"label", "n", "positives",
 /// "prevalence", "masked", "metrics", "operating_points", "confusion", "roc", "pr",
 /// "reliability"}], "subgroups": [...], "confusion", "notes"}. Labels a step also have "stays" and
-/// "positive_stays", and their operating points "stays". Curves are thinned to 200 points. Holds no
-/// patient and no case id.
+/// "positive_stays", their operating points "stays", and the whole "alarms": {"refractory_hours",
+/// "longest_lead_hours" (null: any)}. Curves are thinned to 200 points. Holds no patient and no case
+/// id.
 std::string to_json(const Evaluation& evaluation);
 
 /// A table for the terminal, with a final newline.

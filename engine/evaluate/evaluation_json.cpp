@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -97,6 +98,11 @@ Json label(const LabelResult& r, bool yes_no) {
   return json;
 }
 
+Json alarm_times(const AlarmTimes& times) {
+  return {{"refractory_hours", times.refractory},
+          {"longest_lead_hours", number(times.longest_lead)}};
+}
+
 Json subgroup(const SubgroupResult& r, bool yes_no) {
   Json json{{"column", r.column}, {"value", r.value}};
   if (!r.label.empty()) json["label"] = r.label;
@@ -139,6 +145,10 @@ std::string to_json(const Evaluation& evaluation) {
   if (evaluation.task == TaskKind::kMulticlass) json["averaging"] = "one-vs-rest";
   json["labels"] = Json::array();
   for (const LabelResult& r : evaluation.labels) json["labels"].push_back(label(r, yes_no));
+  const auto has_stays = [](const LabelResult& r) { return r.stays > 0; };
+  if (std::any_of(evaluation.labels.begin(), evaluation.labels.end(), has_stays)) {
+    json["alarms"] = alarm_times(evaluation.alarms);
+  }
   json["subgroups"] = Json::array();
   for (const auto& r : evaluation.subgroups) json["subgroups"].push_back(subgroup(r, yes_no));
   if (!evaluation.confusion.empty()) json["confusion"] = evaluation.confusion;

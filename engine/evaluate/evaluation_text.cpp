@@ -67,7 +67,7 @@ std::vector<std::string> compared(TaskKind task) {
   return {"auroc", "auprc", "sensitivity", "specificity"};
 }
 
-void add_operating_points(std::string& text, const LabelResult& label) {
+void add_operating_points(std::string& text, const LabelResult& label, const AlarmTimes& times) {
   if (label.operating_points.empty()) return;
   std::vector<Row> rows, stays;
   for (const OperatingResult& r : label.operating_points) {
@@ -82,6 +82,7 @@ void add_operating_points(std::string& text, const LabelResult& label) {
   add_table(text, fmt::format("stays, {}", label.label), stays,
             {"utility", "alarms_per_stay_day", "stays_alarmed", "alarmed_before_onset",
              "lead_hours_median"});
+  text += fmt::format("alarms: {}\n", to_text(times));
 }
 
 }  // namespace
@@ -99,7 +100,7 @@ std::string to_text(const Evaluation& evaluation) {
     }
     add_table(text, "label", rows, compared(evaluation.task));
   }
-  for (const LabelResult& r : evaluation.labels) add_operating_points(text, r);
+  for (const LabelResult& r : evaluation.labels) add_operating_points(text, r, evaluation.alarms);
   std::vector<Row> groups;
   for (const SubgroupResult& r : evaluation.subgroups) {
     const std::string suffix =

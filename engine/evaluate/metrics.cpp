@@ -107,18 +107,21 @@ std::vector<std::uint8_t> call(const BinaryCases& cases, double threshold) {
   return called;
 }
 
-Confusion weighted_confusion(const BinaryCases& cases, std::span<const double> weights,
-                             const std::vector<std::uint8_t>& called) {
+/// Weights and decisions are functions of a case's position among the sorted ones.
+template <typename Weight, typename Called>
+Confusion count(const BinaryCases& cases, const Weight& weight, const Called& called) {
   Confusion c;
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    if (called[i]) {
-      (cases.positive[i] ? c.tp : c.fp) += weights[i];
+    if (called(i)) {
+      (cases.positive[i] ? c.tp : c.fp) += weight(i);
     } else {
-      (cases.positive[i] ? c.fn : c.tn) += weights[i];
+      (cases.positive[i] ? c.fn : c.tn) += weight(i);
     }
   }
   return c;
 }
+
+double one(std::size_t) { return 1; }
 
 void set_decision(const Confusion& c, BinaryMetrics& m) {
   m.accuracy = c.accuracy();
@@ -163,8 +166,13 @@ double Confusion::event1() const {
 }
 
 Confusion confusion(const BinaryCases& cases, double threshold) {
-  const std::vector<double> ones(cases.size(), 1.0);
-  return weighted_confusion(cases, ones, call(cases, threshold));
+  return count(cases, one, [&](std::size_t i) { return cases.scores[i] >= threshold; });
+}
+
+Confusion confusion(const BinaryCases& cases, double threshold, std::span<const double> weights) {
+  return count(
+      cases, [&](std::size_t i) { return weights[cases.index[i]]; },
+      [&](std::size_t i) { return cases.scores[i] >= threshold; });
 }
 
 Confusion confusion(const std::vector<double>& scores, const std::vector<double>& targets,
@@ -251,7 +259,10 @@ BinaryMetrics BinaryEvaluator::compute(std::span<const double> weights) const {
     m.auroc = r.auroc;
     m.auprc = r.auprc;
   }
-  if (groups_ & kDecision) set_decision(weighted_confusion(cases_, weights, called_), m);
+  if (groups_ & kDecision) {
+    const auto weight = [&](std::size_t i) { return weights[i]; };
+    set_decision(count(cases_, weight, [&](std::size_t i) { return called_[i]; }), m);
+  }
   if (groups_ & kProbability) {
     double brier = 0, log_loss = 0;
     for (std::size_t i = 0; i < cases_.size(); ++i) {
@@ -269,7 +280,7 @@ BinaryMetrics BinaryEvaluator::compute(std::span<const double> weights) const {
 }
 
 Confusion BinaryEvaluator::confusion() const {
-  return weighted_confusion(cases_, std::vector<double>(cases_.size(), 1.0), called_);
+  return count(cases_, one, [&](std::size_t i) { return called_[i]; });
 }
 
 BinaryMetrics BinaryEvaluator::operator()() const {

@@ -32,6 +32,8 @@ struct Confusion {
 Confusion confusion(const BinaryCases& cases, double threshold);
 Confusion confusion(const std::vector<double>& scores, const std::vector<double>& targets,
                     double threshold);
+/// \param weights  by position in the caller's vectors: a case counts so often.
+Confusion confusion(const BinaryCases& cases, double threshold, std::span<const double> weights);
 
 /// Area under the ROC curve: P(positive's score > negative's) + P(equal) / 2, exact under ties.
 /// Scores may be on any scale. Targets are 0, 1 or NaN (left out). NaN if a class is absent.

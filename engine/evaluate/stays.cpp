@@ -8,6 +8,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "engine/evaluate/sepsis_utility.h"
 #include "engine/io/error.h"
 
 namespace salus::evaluate {
@@ -115,6 +116,15 @@ Stays split_stays(const Predictions& predictions, const std::vector<std::uint32_
   Splitter splitter(predictions, patient, lead);
   for (std::size_t row = 0; row < predictions.targets.size(); ++row) splitter.add(row, label);
   return splitter.finish();
+}
+
+Stays split_stays(const Predictions& predictions, const std::vector<std::uint32_t>& patient,
+                  std::size_t label, const StepOptions& options) {
+  const auto& leads = options.label_lead;
+  if (!leads.empty() && leads.size() != predictions.labels.size()) {
+    throw Error("The hours from label to onset must be given for each label or none.");
+  }
+  return split_stays(predictions, patient, label, leads.empty() ? kChallengeLead : leads[label]);
 }
 
 }  // namespace salus::evaluate

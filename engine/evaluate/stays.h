@@ -40,4 +40,9 @@ struct Stays {
 Stays split_stays(const Predictions& predictions, const std::vector<std::uint32_t>& patient,
                   std::size_t label, double lead);
 
+/// The same with the hours from label to onset that an evaluation of `label` takes.
+/// \throws Error also if `options` has such hours, but not for each label.
+Stays split_stays(const Predictions& predictions, const std::vector<std::uint32_t>& patient,
+                  std::size_t label, const StepOptions& options);
+
 }  // namespace salus::evaluate

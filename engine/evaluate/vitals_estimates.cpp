@@ -4,7 +4,6 @@
 #include "engine/evaluate/challenge2012.h"
 #include "engine/evaluate/job.h"
 #include "engine/evaluate/sepsis_utility.h"
-#include "engine/io/error.h"
 
 namespace salus::evaluate {
 
@@ -31,15 +30,11 @@ std::vector<Estimate> estimate_challenge2012(const Question& q, double threshold
 
 void add_stays(const Job& job, std::size_t label, LabelResult& result) {
   const StepOptions& steps = job.options.steps;
-  if (!steps.label_lead.empty() && steps.label_lead.size() != job.p.labels.size()) {
-    throw Error("The hours from label to onset must be given for each label or none.");
-  }
-  const double lead = steps.label_lead.empty() ? kChallengeLead : steps.label_lead[label];
-  const Stays stays = split_stays(job.p, job.patient, label, lead);
+  const Stays stays = split_stays(job.p, job.patient, label, steps);
   result.stays = stays.size();
   result.positive_stays = stays.positives();
   for (OperatingResult& at : result.operating_points) {
-    const AlarmRule rule{at.point.threshold, steps.refractory, steps.longest_lead};
+    const AlarmRule rule{at.point.threshold, steps.alarms};
     at.stays = {
         estimate_utility(stays, at.point.threshold, job.options.resampling, job.options.level)};
     for (Estimate& e : estimate_alarms(stays, rule, job.options)) at.stays.push_back(std::move(e));

@@ -10,6 +10,7 @@
 #include "engine/core/registry.h"
 #include "engine/core/task.h"
 #include "engine/data/transform.h"
+#include "engine/evaluate/alarm_rule.h"
 #include "engine/evaluate/calibration.h"
 
 namespace salus::data {
@@ -49,6 +50,7 @@ struct Bundle {
   std::vector<evaluate::Calibration> calibration;  ///< none, or one per label (multiclass: one
                                                    ///< temperature)
   std::vector<OperatingPoint> operating_points;    ///< the first of each label is the default
+  evaluate::AlarmTimes alarms;                     ///< of vital signs
   std::int64_t micro_batch = 16;                   ///< fixed shape that every forward runs at
   std::string weights_dtype = "float32";           ///< storage of matrices: float32 or bfloat16
   std::string compute_dtype = "float32";           ///< float32 or bfloat16

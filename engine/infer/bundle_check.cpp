@@ -80,6 +80,13 @@ void check_operating_points(const Bundle& bundle, const Check& check) {
   }
 }
 
+void check_alarms(const Bundle& bundle, const Check& check) {
+  const std::string problem = evaluate::problem_of(bundle.alarms);
+  check.that(problem.empty(), problem);
+  check.that(bundle.model.modality == Modality::kVitals || bundle.alarms == evaluate::AlarmTimes{},
+             "only a model of vital signs raises alarms.");
+}
+
 void check_image_input(const Bundle& bundle, const Check& check) {
   const kernels::PreprocessSpec spec = bundle.transform().spec();
   const ModelSpec& model = bundle.model;
@@ -106,6 +113,7 @@ void check_consistent(const Bundle& bundle, const std::string& origin) {
   check_labels(bundle, check);
   check_calibration(bundle, check);
   check_operating_points(bundle, check);
+  check_alarms(bundle, check);
   if (bundle.model.modality == Modality::kImage) check_image_input(bundle, check);
   check_run(bundle, check);
 }

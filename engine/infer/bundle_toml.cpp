@@ -101,6 +101,13 @@ Calibration read_calibration(const Config& table) {
   return calibration;
 }
 
+evaluate::AlarmTimes read_alarms(const Config& table) {
+  evaluate::AlarmTimes times;
+  times.refractory = table.get_double("refractory", times.refractory);
+  times.longest_lead = table.get_double("longest_lead", times.longest_lead);
+  return times;
+}
+
 void read_run(const Config& table, Bundle& bundle) {
   bundle.micro_batch = table.get_int("micro_batch");
   const std::vector<std::string> types{"float32", "bfloat16"};
@@ -134,6 +141,9 @@ Bundle read_bundle(const Config& config, const std::string& origin,
   for (const Config& table : config.tables("operating_point")) {
     bundle.operating_points.push_back(
         {table.get_string("name"), table.get_string("label"), table.get_double("threshold")});
+  }
+  if (bundle.model.modality == Modality::kVitals) {
+    bundle.alarms = read_alarms(config.table("alarms"));
   }
   read_run(config.table("run"), bundle);
   for (const Config& table : config.tables("file")) {

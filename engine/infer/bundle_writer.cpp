@@ -97,6 +97,17 @@ std::string write_transform(const Bundle& bundle) {
   return "\n" + Config::parse(resolved, "transform").to_toml("transform");
 }
 
+/// Nothing where all is as without the table, which older programs do not know.
+std::string write_alarms(const evaluate::AlarmTimes& times) {
+  if (times == evaluate::AlarmTimes{}) return "";
+  std::string out =
+      fmt::format("\n# Hours.\n[alarms]\nrefractory = {}\n", number(times.refractory));
+  if (std::isfinite(times.longest_lead)) {
+    out += fmt::format("longest_lead = {}\n", number(times.longest_lead));
+  }
+  return out;
+}
+
 std::string write_run(const Bundle& bundle) {
   return fmt::format(
       "\n# Every forward pass has this many images (zeros where there are fewer), so that a score\n"
@@ -119,7 +130,7 @@ std::string write_bundle_toml(const Bundle& bundle, const std::vector<FileChecks
     out += fmt::format("\n[[operating_point]]\nname = {}\nlabel = {}\nthreshold = {}\n",
                        text(point.name), text(point.label), number(point.threshold));
   }
-  out += write_run(bundle);
+  out += write_alarms(bundle.alarms) + write_run(bundle);
   for (const FileChecksum& file : files) {
     out += fmt::format("\n[[file]]\nname = {}\nsha256 = {}\n", text(file.name), text(file.sha256));
   }

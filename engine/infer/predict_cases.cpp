@@ -109,6 +109,7 @@ std::vector<Prediction> predict_case(const Session& session, const data::Dataset
 evaluate::EvaluationOptions evaluation_options(const Bundle& bundle) {
   evaluate::EvaluationOptions options;
   options.challenge2012 = bundle.model.modality == Modality::kVitals && !bundle.model.per_step;
+  options.steps.alarms = bundle.alarms;
   for (const auto& point : bundle.operating_points) {
     options.operating_points.push_back({point.name, point.label, point.threshold});
   }

@@ -24,8 +24,8 @@ struct ScoredCases {
 ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, int threads,
                           const std::function<void(std::int64_t, std::int64_t)>& progress = {});
 
-/// How a bundle's scores are evaluated: at its operating points and, with one label a stay, by the
-/// scores of the Challenge 2012 too.
+/// How a bundle's scores are evaluated: at its operating points, its alarms by its own times, and,
+/// with one label a stay, by the scores of the Challenge 2012 too.
 evaluate::EvaluationOptions evaluation_options(const Bundle& bundle);
 
 /// Scores every case that a dataset holds, labelled or not, one micro-batch at a time, and hands each

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 #include <vector>
@@ -26,6 +27,7 @@ struct VitalsCounts {
   std::int64_t unlabelled = 0;   ///< stays that the label file does not name
   std::int64_t strangers = 0;    ///< rows of label and static files about stays that have no events
                                  ///< file, left out
+  std::int64_t unreadable = 0;   ///< files left out, see VitalsOptions::unreadable
   bool operator==(const VitalsCounts&) const = default;
 };
 
@@ -70,6 +72,9 @@ struct VitalsOptions {
   RowPolicy future = RowPolicy::kDrop;
   double latest = std::numeric_limits<double>::infinity();  ///< hours; later rows are future rows
   int threads = 0;  ///< 0: as many as the process may use. The result is the same for any number
+  /// Of sources with a file for each stay: told why one that cannot be read is left out, in the order
+  /// of the sources, before the reader returns. Without it such a file is an error.
+  std::function<void(const std::string& reason)> unreadable;
 };
 
 // All readers: \throws salus::Error naming file (of an archive: archive and member), line and

@@ -7,6 +7,7 @@
 #include <exception>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <thread>
 #include <tuple>
@@ -85,24 +86,53 @@ struct Results {
   std::mutex mutex;
   std::vector<ParsedStay> stays;
   std::int64_t failed = std::numeric_limits<std::int64_t>::max();
-  std::exception_ptr error;  ///< of member `failed`, the first in order
+  std::exception_ptr error;                        ///< of member `failed`, the first in order
+  std::map<std::int64_t, std::string> unreadable;  ///< by number: why, where that is no error
+
+  void leave_out(std::int64_t number, const Error& why) {
+    const std::lock_guard lock(mutex);
+    unreadable[number] = why.what();
+  }
+  void fail(std::int64_t number) {
+    const std::lock_guard lock(mutex);
+    if (number < failed) error = std::current_exception();
+    failed = std::min(number, failed);
+  }
 };
 
+/// What `parse` makes of a member; its counts only if it succeeds.
+StayRows parse_member(const std::function<StayRows(const TextMember&, VitalsWorker&)>& parse,
+                      const TextMember& member, VitalsWorker& worker) {
+  const VitalsCounts before = worker.counts;
+  try {
+    StayRows rows = parse(member, worker);
+    rows.names = &worker.names;
+    return rows;
+  } catch (...) {
+    worker.counts = before;
+    throw;
+  }
+}
+
 void parse_batches(const std::function<StayRows(const TextMember&, VitalsWorker&)>& parse,
-                   VitalsWorker& worker, Queue& queue, Results& results) {
+                   bool tolerant, VitalsWorker& worker, Queue& queue, Results& results) {
   Batch batch;
   std::vector<ParsedStay> mine;
   while (queue.pop(batch)) {
     for (auto& [number, member] : batch.members) {
       try {
-        StayRows rows = parse(member, worker);
-        rows.names = &worker.names;
+        StayRows rows = parse_member(parse, member, worker);
         mine.push_back({number, std::move(member.name), std::move(rows)});
+      } catch (const Error& error) {
+        if (tolerant) {
+          results.leave_out(number, error);
+        } else {
+          queue.stop();
+          results.fail(number);
+        }
       } catch (...) {
         queue.stop();
-        const std::lock_guard lock(results.mutex);
-        if (number < results.failed) results.error = std::current_exception();
-        results.failed = std::min(number, results.failed);
+        results.fail(number);
       }
     }
   }
@@ -122,9 +152,11 @@ bool is_hidden(const std::string& path) {
   return path[slash == std::string::npos ? 0 : slash + 1] == '.';
 }
 
-/// Calls `take` for each file of the source; false from it ends the reading.
-template <typename Take>
-void read_source(const std::string& source, const std::string& suffix, const Take& take) {
+/// Calls `take` for each file of the source; false from it ends the reading. A file of a folder that
+/// cannot be read is handed to `leave_out`.
+template <typename Take, typename LeaveOut>
+void read_source(const std::string& source, const std::string& suffix, const Take& take,
+                 const LeaveOut& leave_out) {
   std::error_code ignored;
   if (!fs::is_directory(source, ignored)) {
     TarReader archive(source, kMostFileBytes);
@@ -148,24 +180,36 @@ void read_source(const std::string& source, const std::string& suffix, const Tak
   }
   std::sort(paths.begin(), paths.end());
   for (const std::string& path : paths) {
-    if (!take(TextMember{path, stem_of(path, suffix), read_text(path, kMostFileBytes)})) return;
+    TextMember member{path, stem_of(path, suffix), ""};
+    try {
+      member.text = read_text(path, kMostFileBytes);
+    } catch (const Error& error) {
+      leave_out(error);
+      continue;
+    }
+    if (!take(std::move(member))) return;
   }
 }
 
 /// Reads all sources into the queue and returns the number of the first member of each.
 /// \throws salus::Error for what cannot be read; `batch` then holds what was read and not sent.
 std::vector<std::int64_t> produce(const std::vector<std::string>& sources,
-                                  const std::string& suffix, Queue& queue, Batch& batch) {
+                                  const std::string& suffix, bool tolerant, Queue& queue,
+                                  Results& results, Batch& batch) {
   std::vector<std::int64_t> first_of_source;
   std::int64_t number = 0;
   bool wanted = true;
   for (const std::string& source : sources) {
     first_of_source.push_back(number);
-    read_source(source, suffix, [&](TextMember member) {
+    const auto take = [&](TextMember member) {
       batch.bytes += member.text.size();
       batch.members.emplace_back(number++, std::move(member));
       if (batch.bytes >= kBatchBytes) wanted = queue.push(std::exchange(batch, {}));
       return wanted;
+    };
+    read_source(source, suffix, take, [&](const Error& error) {
+      if (!tolerant) throw;
+      results.leave_out(number++, error);
     });
     if (!wanted) return first_of_source;
     if (number == first_of_source.back()) {
@@ -184,19 +228,20 @@ void read_members(const std::vector<std::string>& sources, const std::string& su
                   const VitalsOptions& options,
                   const std::function<StayRows(const TextMember&, VitalsWorker&)>& parse,
                   VitalsTable& table) {
+  const bool tolerant = static_cast<bool>(options.unreadable);
   const int threads = options.threads > 0 ? options.threads : available_threads();
   Queue queue;
   Results results;
   std::deque<VitalsWorker> workers(static_cast<std::size_t>(threads));
   std::vector<std::thread> pool;
   for (VitalsWorker& worker : workers) {
-    pool.emplace_back([&] { parse_batches(parse, worker, queue, results); });
+    pool.emplace_back([&] { parse_batches(parse, tolerant, worker, queue, results); });
   }
   std::vector<std::int64_t> first_of_source;
   std::exception_ptr unreadable;
   Batch rest;
   try {
-    first_of_source = produce(sources, suffix, queue, rest);
+    first_of_source = produce(sources, suffix, tolerant, queue, results, rest);
   } catch (...) {
     unreadable = std::current_exception();
   }
@@ -217,6 +262,8 @@ void read_members(const std::vector<std::string>& sources, const std::string& su
   std::vector<StayRows> stays;
   stays.reserve(results.stays.size());
   for (ParsedStay& stay : results.stays) stays.push_back(std::move(stay.rows));
+  for (const auto& [number, reason] : results.unreadable) options.unreadable(reason);
+  table.counts.unreadable += std::ssize(results.unreadable);
   for (const VitalsWorker& worker : workers) add_counts(table.counts, worker.counts);
   merge_stays(stays, table);
 }

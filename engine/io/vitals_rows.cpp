@@ -178,6 +178,7 @@ void add_counts(VitalsCounts& sum, const VitalsCounts& more) {
   sum.empty_stays += more.empty_stays;
   sum.unlabelled += more.unlabelled;
   sum.strangers += more.strangers;
+  sum.unreadable += more.unreadable;
 }
 
 }  // namespace salus::io

@@ -105,7 +105,8 @@ struct TextMember {
 
 /// Reads every file with `suffix` of the sources on `threads` threads and merges the stays that
 /// `parse` makes of them into `table`, in the order of sources and names.
-/// \throws salus::Error the first one in that order; also if a source has no such file.
+/// \throws salus::Error the first one in that order, unless `options` leave unreadable files out; also
+///         if a source has no such file, or cannot be read itself.
 void read_members(const std::vector<std::string>& sources, const std::string& suffix,
                   const VitalsOptions& options,
                   const std::function<StayRows(const TextMember&, VitalsWorker&)>& parse,

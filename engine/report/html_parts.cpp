@@ -242,7 +242,9 @@ std::string stays_section(const Evaluation& evaluation) {
   return section("Alarms",
                  table + "<p class=\"small soft\">" + counts +
                      "Utility is that of the PhysioNet Challenge 2019: 0 without any alarm, 1 at "
-                     "best. The lead is from the first alarm to the onset.</p>");
+                     "best. An alarm is raised where the risk is at least the threshold, with " +
+                     escape(to_text(evaluation.alarms)) +
+                     "; the lead is from the first one in time to the onset.</p>");
 }
 
 std::string operating_section(const Evaluation& evaluation) {

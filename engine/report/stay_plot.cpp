@@ -17,7 +17,8 @@ Axis hours_of(const ReportStay& stay) {
 void mark_onset(const ReportStay& stay, double low, double high, Chart& chart) {
   if (std::isnan(stay.onset)) return;
   chart.segment(stay.onset, low, stay.onset, high, "s2 dashed");
-  chart.note(stay.onset, high, 4, 12, "first positive");
+  const bool late = stay.onset > 0.6 * hours_of(stay).high;  // no room to its right
+  chart.note(stay.onset, high, late ? -4 : 4, 12, "first positive", late ? "end" : "start");
 }
 
 }  // namespace

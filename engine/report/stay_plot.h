@@ -15,7 +15,7 @@ struct ReportStay {
   std::string kind;                 ///< what it is an example of: "missed", "false alarm", ...
   Points risk;                      ///< hour, probability
   double threshold = std::nan("");  ///< of the operating point; NaN = none
-  std::vector<double> alarms;       ///< hours at which the risk reaches it, first of each rise
+  std::vector<double> alarms;       ///< hours at which one is raised (evaluate::alarm_steps)
   double onset = std::nan("");      ///< hour of the first positive label; NaN = none
   struct Variable {
     std::string name;

@@ -17,23 +17,13 @@ namespace {
 
 constexpr int kLookMilliseconds = 20;
 
-std::array<int, 2> make_pipe() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
-    io::throw_system_error("Cannot make", "a pipe", errno);
-  }
-  return ends;
-}
-
 }  // namespace
 
-FollowedInput::FollowedInput(const std::string& path)
+FollowedInput::FollowedInput(const std::string& path, int stop)
     : path_(path == "-" ? "standard input" : path),
       opened_(path == "-" ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
       fd_(path == "-" ? STDIN_FILENO : opened_.get()),
-      stop_pipe_(make_pipe()),
-      stop_read_(stop_pipe_[0]),
-      stop_write_(stop_pipe_[1]) {
+      stop_(stop) {
   if (fd_ < 0) io::throw_system_error("Cannot open", path, errno);
   struct stat info{};
   if (::fstat(fd_, &info) != 0) io::throw_system_error("Cannot read", path_, errno);
@@ -43,13 +33,8 @@ FollowedInput::FollowedInput(const std::string& path)
   buffer_.resize(kMost);
 }
 
-void FollowedInput::stop() {
-  const char byte = 0;
-  [[maybe_unused]] const auto written = ::write(stop_write_.get(), &byte, 1);
-}
-
 FollowedInput::State FollowedInput::wait(int milliseconds) {
-  std::array<pollfd, 2> on = {pollfd{stop_read_.get(), POLLIN, 0}, pollfd{fd_, POLLIN, 0}};
+  std::array<pollfd, 2> on = {pollfd{stop_, POLLIN, 0}, pollfd{fd_, POLLIN, 0}};
   // A file is always ready, even at its end.
   const int ready = ::poll(on.data(), is_file_ ? 1 : 2, milliseconds);
   if (ready < 0 && errno != EINTR) io::throw_system_error("Cannot wait for", path_, errno);

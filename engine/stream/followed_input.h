@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,11 +14,13 @@ class FollowedInput {
   enum class State {
     kMore,  ///< bytes were read
     kWait,  ///< none yet
-    kEnd    ///< of a pipe: there will be none; or stop() was called
+    kEnd    ///< of a pipe: there will be none; or reading is to stop
   };
 
   /// \param path  "-": standard input. \throws Error if it cannot be opened.
-  explicit FollowedInput(const std::string& path);
+  /// \param stop  descriptor, borrowed, that becomes readable when all reading is to end, also that
+  ///              which waits (io::StopSignals::descriptor); -1: none.
+  explicit FollowedInput(const std::string& path, int stop = -1);
 
   /// Whatever there is, at most kMost bytes; waits up to `milliseconds` for some. Files are looked at
   /// every 20 ms.
@@ -31,18 +32,13 @@ class FollowedInput {
   /// Bytes that a file has now.
   std::int64_t size() const;
 
-  /// Ends the wait of a read() that runs, and of all later ones. May be called in a signal handler.
-  void stop();
-
  private:
   State wait(int milliseconds);
   State wait_for_growth(int milliseconds);
 
   std::string path_, buffer_;
   io::Descriptor opened_;
-  int fd_;
-  std::array<int, 2> stop_pipe_;
-  io::Descriptor stop_read_, stop_write_;
+  int fd_, stop_;
   bool is_file_ = false;
   std::int64_t position_ = 0;
 };

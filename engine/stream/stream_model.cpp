@@ -45,16 +45,17 @@ infer::Bundle without_weights(infer::Bundle bundle) {
   return bundle;
 }
 
-StreamOptions checked(StreamOptions options) {
+StreamOptions completed(StreamOptions options, const infer::Bundle& bundle) {
+  if (!options.refractory) options.refractory = bundle.alarms.refractory;
   if (options.history < 0 || options.history > kMostHistory) {
     throw UsageError(fmt::format("A history of {} bins cannot be kept; 0 to {} can.",
                                  options.history, kMostHistory));
   }
-  if (!(options.refractory >= 0) || !(options.stale_after > 0)) {
+  if (!(*options.refractory >= 0) || !(options.stale_after > 0)) {
     throw UsageError(fmt::format(
         "An alarm's refractory time must be 0 hours or more, and a stay goes stale after more than "
         "0 hours; they are {} and {}.",
-        options.refractory, options.stale_after));
+        *options.refractory, options.stale_after));
   }
   return options;
 }
@@ -75,7 +76,7 @@ StreamModel::StreamModel(const infer::Bundle& bundle, std::shared_ptr<const Step
                          const StreamOptions& options)
     : bundle_(without_weights(bundle)),
       transform_(bundle.stay_transform()),
-      options_(checked(options)),
+      options_(completed(options, bundle)),
       grid_(transform_.grid(), options.history + 1, options.duplicates),
       network_(std::move(network)),
       identity_(identity_of(bundle)),
@@ -173,10 +174,9 @@ void StreamModel::judge(std::byte* state, Risk& risk, bool raise) const {
   infer::decide(bundle_, risk.probabilities, risk.decisions);
   for (std::size_t i = 0; i < raises_.size(); ++i) {
     if (std::isnan(risk.probabilities[i])) risk.decisions[i] = -1;
-    double& last = alarms(state)[i];
+    const bool called = raise && raises_[i] && risk.decisions[i] == 1;
     const bool raised =
-        raise && raises_[i] && risk.decisions[i] == 1 && !(stay.clock - last < options_.refractory);
-    if (raised) last = stay.clock;
+        called && evaluate::raise_alarm(stay.clock, *options_.refractory, alarms(state)[i]);
     risk.alarms[i] = raised ? 1 : 0;
   }
   const double silence = std::max(stay.now, stay.clock) - std::max(stay.heard, 0.0);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,7 +28,8 @@ struct StreamOptions {
   double latest =
       std::numeric_limits<double>::infinity();  ///< later events are counted and left out
   double stale_after = std::numeric_limits<double>::infinity();  ///< of silence
-  double refractory = 0;  ///< after an alarm of a label, in which it raises no other one
+  /// After an alarm of a label, in which it raises no other one; without a value the bundle's.
+  std::optional<double> refractory;
 };
 
 /// What is said of a stay.
@@ -39,8 +41,7 @@ struct Risk {
                                       ///< model, of one label a step, has seen no step
   std::vector<int> decisions;         ///< as in infer::Prediction; -1 also where there is no score
   std::vector<int> alarms;  ///< 1 where an alarm is raised now: the decision at the label's
-                            ///< operating point is positive and no alarm was raised less
-                            ///< than `refractory` hours before
+                            ///< operating point is positive and evaluate::raise_alarm() says so
   bool stale = false;       ///< no event for `stale_after` hours
 
   bool alarm() const;
@@ -74,7 +75,7 @@ class StreamModel {
   StreamModel(const infer::Bundle& bundle, std::shared_ptr<const StepNetwork> network,
               const StreamOptions& options = {});
 
-  const StreamOptions& options() const { return options_; }
+  const StreamOptions& options() const { return options_; }  ///< refractory: with a value
   const std::vector<std::string>& labels() const { return bundle_.task.labels; }
   const Task& task() const { return bundle_.task; }
   const data::VariableTable& variables() const { return transform_.variables(); }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/data/source.h"
 #include "engine/evaluate/operating_point.h"
 #include "engine/io/error.h"
 #include "engine/train/held_out.h"
@@ -34,6 +35,19 @@ infer::Acceptance read_acceptance(const Config& table) {
   accepts.unit = table.get_string("unit", "");
   accepts.refuse = table.get_bool("refuse", true);
   return accepts;
+}
+
+/// Keys that an image model does not have: there they are unknown.
+evaluate::AlarmTimes read_alarms(const Config& root) {
+  evaluate::AlarmTimes times;
+  if (data::modality_of(root.table("transform")) != Modality::kVitals) return times;
+  const Config table = root.table("evaluate");
+  times.refractory = table.get_double("refractory", times.refractory);
+  times.longest_lead = table.get_double("longest_lead", times.longest_lead);
+  const std::string problem = evaluate::problem_of(times);
+  if (problem.empty()) return times;
+  const char* key = times.longest_lead > 0 ? "refractory" : "longest_lead";
+  throw UsageError(fmt::format("{}: {}", table.where(key), problem));
 }
 
 /// Cases of one label whose target is known.
@@ -115,6 +129,7 @@ PublishConfig read_publish_config(const Config& root, const Task& task,
   for (const auto& rule : table.get_strings("operating_points", rules)) {
     config.operating_points.push_back(evaluate::parse_operating_rule(rule));
   }
+  config.alarms = read_alarms(root);
   config.accepts = read_acceptance(root.table("accept"));
   const Config bundle = root.table("bundle");
   config.name = bundle.get_string("name", default_name);
@@ -179,6 +194,7 @@ Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
                           int threads, const std::function<void(const std::string&)>& warn) {
   bundle.name = config.name;
   bundle.accepts = config.accepts;
+  bundle.alarms = config.alarms;
   bundle.micro_batch = config.micro_batch;
   bundle.weights_dtype = config.weights_dtype;
   bundle.compute_dtype = config.compute_dtype;

@@ -18,6 +18,7 @@ namespace salus::train {
 struct PublishConfig {
   evaluate::Calibration::Kind calibration = evaluate::Calibration::Kind::kTemperature;
   std::vector<evaluate::OperatingRule> operating_points;
+  evaluate::AlarmTimes alarms;
   infer::Acceptance accepts;
   std::string name;
   std::int64_t micro_batch = 16;

@@ -42,7 +42,9 @@ struct RunResult {
 ///   [train], [augment]  see TrainConfig
 ///   [[member]]  of an ensemble, see read_members()
 ///   [evaluate]  calibration = "temperature" (platt, isotonic, none);
-///               operating_points = ["youden"]; the first is the default
+///               operating_points = ["youden"]; the first is the default;
+///               of vital signs, in hours: refractory = 0, in which a stay raises no second alarm,
+///               and longest_lead, before which an alarm is not of the onset (evaluate::AlarmTimes)
 ///   [accept]    modalities, views, samples, bits = [min, max], unit, refuse
 ///   [bundle]    name, micro_batch = 16, weights = "float32" (bfloat16), compute = "float32"
 ///   [card]      intended_use, data, limits

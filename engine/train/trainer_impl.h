@@ -6,10 +6,10 @@
 #include <optional>
 #include <vector>
 
+#include "engine/io/stop_signals.h"
 #include "engine/train/logger.h"
 #include "engine/train/loss_watch.h"
 #include "engine/train/progress.h"
-#include "engine/train/signals.h"
 #include "engine/train/step.h"
 #include "engine/train/trainer.h"
 
@@ -29,7 +29,7 @@ struct Trainer::Impl {
   std::optional<Schedule> schedule;
   std::optional<LossWatch> watch;
   std::optional<Logger> logger;
-  std::optional<StopSignals> signals;
+  std::optional<io::StopSignals> signals;
   ProgressBar bar;
   std::int64_t batches = 0;  ///< of an epoch
   std::map<std::string, at::Tensor> best_weights;

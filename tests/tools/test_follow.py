@@ -3,6 +3,8 @@
 import json
 import os
 import queue
+import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -214,6 +216,27 @@ def test_late_corrected_stale_and_discharged_stays(stay_bundle):
     follower.write("a,2,Discharge,1\n")
     assert say("a,0,HR,80") == first
     assert follower.end()[0] == DONE
+
+
+def test_alarms_keep_quiet_for_the_refractory_time_of_the_bundle(stay_bundle, tmp_path):
+    bundle = shutil.copytree(stay_bundle, tmp_path / "bundle")
+    text = re.sub(r"threshold = .*", "threshold = 0.0", (bundle / "bundle.toml").read_text())
+    (bundle / "bundle.toml").write_text(text.replace("[run]", "[alarms]\nrefractory = 2\n[run]"))
+
+    def raised(*arguments):
+        follower = Follower(bundle, "-", *arguments)
+        follower.write(HEADER)
+        alarms = []
+        for hour in range(5):
+            follower.write(f"a,{hour},HR,80\n")
+            if follower.next()["alarms"]["death"]:
+                alarms.append(hour)
+        assert follower.end()[0] == DONE
+        return alarms
+
+    assert raised() == [0, 2, 4]
+    assert raised("--refractory", 0) == [0, 1, 2, 3, 4]
+    assert raised("--refractory", 3) == [0, 3]
 
 
 def test_wrong_use(salus, stay_bundle, bundle):

@@ -1,8 +1,12 @@
 """Vital signs from end to end: train, evaluate and predict on ICU stays."""
 
+import re
+import shutil
+import tarfile
+
 import pytest
 
-from conftest import DATA, DONE, FAILED, WRONG_USE, assert_error
+from conftest import DATA, DONE, FAILED, SOME_SKIPPED, WRONG_USE, assert_error
 
 STAYS = DATA / "vitals" / "physionet2012"
 
@@ -94,6 +98,73 @@ def test_folder_and_archive_get_the_same_scores(salus, stay_bundle):
     assert len(scores) == 24
     assert {line["id"]: line["probabilities"] for line in archive.lines} == scores
     assert len({score["death"] for score in scores.values()}) > 10
+
+
+def spoiled(folder):
+    """The stays of set-a, two of which cannot be read."""
+    folder.mkdir()
+    for path in (STAYS / "set-a").glob("*.txt"):
+        (folder / path.name).write_text(path.read_text())
+    names = sorted(path.name for path in folder.glob("*.txt"))
+    (folder / names[2]).write_text((folder / names[2]).read_text() + "48:00,HR,fast\n")
+    (folder / names[9]).write_text("")
+    return names[2], names[9]
+
+
+def test_stays_that_cannot_be_read_are_skipped_and_named(salus, stay_bundle, tmp_path):
+    folder = tmp_path / "ward"
+    bad = spoiled(folder)
+    with tarfile.open(tmp_path / "ward.tar.gz", "w:gz") as archive:
+        archive.add(folder, "ward")
+    good = salus("predict", stay_bundle, STAYS / "set-a")
+    expected = [line for line in good.lines if f"{line['id']}.txt" not in bad]
+    assert len(expected) == 22
+    for given, origin in ((folder, f"{folder}/"), (tmp_path / "ward.tar.gz", "ward.tar.gz:ward/")):
+        result = salus("predict", stay_bundle, given)
+        assert result.status == SOME_SKIPPED, result.everything()
+        assert [(line["id"], line["probabilities"]) for line in result.lines] == [
+            (line["id"], line["probabilities"]) for line in expected]
+        skipped = [line for line in result.stderr.splitlines() if line.startswith("skipped: ")]
+        assert len(skipped) == 2
+        assert origin + bad[0] in skipped[0] and "is not a number" in skipped[0]
+        assert origin + bad[1] in skipped[1]
+        assert "2 of 24 inputs were skipped." in result.stderr
+
+
+def test_a_single_stay_that_cannot_be_read_is_a_failure(salus, stay_bundle, tmp_path):
+    (tmp_path / "1.txt").write_text("Time;Parameter;Value\n")
+    result = salus("predict", stay_bundle, tmp_path, "--format", "csv")
+    assert result.status == FAILED and "1 of 1 inputs were skipped." in result.stderr
+    assert len(result.stdout.splitlines()) == 1, "the header alone"
+
+
+def test_an_evaluation_takes_no_folder_with_an_unreadable_stay(salus, stay_bundle, tmp_path):
+    bad = spoiled(tmp_path / "ward")
+    assert_error(salus("evaluate", stay_bundle, tmp_path / "ward", "--outcomes",
+                       STAYS / "Outcomes-a.txt", "--label", "In-hospital_death", "--out",
+                       tmp_path / "evaluation"), FAILED, bad[0])
+
+
+def test_an_explanation_names_columns_and_says_what_was_measured(salus, stay_bundle, tmp_path):
+    stay = salus("predict", stay_bundle, STAYS / "set-a").lines[3]["id"]
+    svg = tmp_path / "heatmap.svg"
+    found = salus("explain", stay_bundle, STAYS / "set-a", "--stay", stay, "--out", svg).json
+    assert [item["column"] for item in found["statics"]][:5] == ["Age", "ICUType=1", "ICUType=2",
+                                                                 "ICUType=3", "ICUType=4"]
+    measured = {"HR": set(), "GCS": set(), "Urine": set()}
+    for line in (STAYS / "set-a" / f"{stay}.txt").read_text().splitlines()[1:]:
+        time, variable, _ = line.split(",")
+        if variable in measured:
+            measured[variable].add(int(time.split(":")[0]))
+    kinds = {}
+    for item in found["attributions"]:
+        kinds[item["value_is"]] = kinds.get(item["value_is"], 0) + 1
+        hours = [hour for hour in measured[item["variable"]] if hour <= item["hour"]]
+        assert item["value_is"] == ("measured" if item["hour"] in hours else "carried")
+        assert item["measured_at"] == max(hours)
+    assert kinds["measured"] > 10 and kinds["carried"] > 10
+    text = svg.read_text()
+    assert "ICUType=2" in text and "dot: measured" in text and text.count("<circle") > 10
 
 
 def test_an_explanation_adds_up_to_the_score(salus, stay_bundle, tmp_path):
@@ -211,6 +282,9 @@ epochs = 2
 batch_size = 4
 bucket = true
 precision = "fp32"
+[evaluate]
+refractory = 6.0
+longest_lead = 48.0
 [bundle]
 micro_batch = 4
 """
@@ -268,6 +342,56 @@ def test_steps_are_evaluated_as_rows_of_their_patients(salus, step_bundle, tmp_p
     assert rows[0].startswith("id,hour,SepsisLabel")
     assert "Stays over time" in (tmp_path / "evaluation" / "report.html").read_text()
     assert len(rows) - 1 == result.json["n"]
+
+
+def alarms_of(folder):
+    """How many alarms each picture of the report's stays over time shows."""
+    section = (folder / "report.html").read_text().split("<h2>Stays over time</h2>")[1]
+    section = section.split("</section>")[0]
+    panels = section.split('<div class="panel">')[1:]
+    return [len(re.findall(r'class="dot s3"', panel)) for panel in panels]
+
+
+def evaluated(salus, bundle, folder, *arguments):
+    result = salus("evaluate", bundle, STEPS, "--replicates", 20, "--out", folder, "--json", *arguments)
+    assert result.status == DONE, result.everything()
+    point = result.json["labels"][0]["operating_points"][0]["stays"]
+    return result.json["alarms"], point["alarms_per_stay_day"]["value"]
+
+
+def test_table_and_pictures_raise_alarms_by_the_times_of_the_bundle(salus, step_bundle, tmp_path):
+    bundle = shutil.copytree(step_bundle, tmp_path / "bundle")
+    text = (bundle / "bundle.toml").read_text()
+    assert "[alarms]\nrefractory = 6\nlongest_lead = 48\n" in text
+    (bundle / "bundle.toml").write_text(re.sub(r"threshold = .*", "threshold = 0.0", text))
+    alarms, often = evaluated(salus, bundle, tmp_path / "6")
+    assert alarms == {"refractory_hours": 6, "longest_lead_hours": 48}
+    assert 3.9 < often < 5, "every step is called, and every sixth hour is an alarm"
+    assert "a refractory time of 6 h, a lead of at most 48 h" in (tmp_path / "6" / "report.html").read_text()
+    alarms, each = evaluated(salus, bundle, tmp_path / "0", "--refractory", 0, "--longest-lead", 12)
+    assert alarms == {"refractory_hours": 0, "longest_lead_hours": 12} and each == 24
+    _, once = evaluated(salus, bundle, tmp_path / "1000", "--refractory", 1000)
+    assert once < 2
+    assert set(alarms_of(tmp_path / "1000")) == {1}
+    steps, sixth = alarms_of(tmp_path / "0"), alarms_of(tmp_path / "6")
+    hours = set(hours_of_files().values())
+    assert set(steps) <= hours and [-(-count // 6) for count in steps] == sixth
+    assert_error(salus("evaluate", bundle, STEPS, "--refractory", -1, "--out", tmp_path / "x"), WRONG_USE,
+                 "refractory")
+
+
+@pytest.mark.parametrize("override, word", [("evaluate.refractory=-1", "refractory"),
+                                            ("evaluate.longest_lead=0", "longest_lead"),
+                                            ("evaluate.refractry=1", "refractory")])
+def test_bad_times_of_alarms_are_refused(salus, stay_config, tmp_path, override, word):
+    config = stay_config()
+    result = salus("train", config, "--out", tmp_path / "run", f"data.root={STAYS}", override,
+                   f"transform.variables={config.parent / 'variables.toml'}")
+    assert_error(result, WRONG_USE, word)
+
+
+def test_a_bundle_of_stays_without_the_keys_has_no_table_of_alarms(stay_bundle):
+    assert "[alarms]" not in (stay_bundle / "bundle.toml").read_text()
 
 
 def test_labels_of_stays_do_not_fit_a_model_of_steps(salus, stay_bundle, tmp_path):

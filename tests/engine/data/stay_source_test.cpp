@@ -13,6 +13,7 @@ namespace salus::data {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const Task kDeath{TaskKind::kBinary, {"death"}};
@@ -116,6 +117,43 @@ TEST_F(StaySourceTest, ColumnsThatMayBeMissingGetAFlag) {
   EXPECT_EQ(batch.inputs.at("static").size(1), spec.statics);
   EXPECT_EQ(batch.inputs.at("static")[0].slice(0, 3).sum().item<float>(), 0);
   EXPECT_GE(batch.inputs.at("static")[1].slice(0, 3).sum().item<float>(), 1);
+}
+
+TEST_F(StaySourceTest, EveryColumnOfTheStaticsHasAName) {
+  auto stays = source();
+  stays.fit({0, 1, 2, 3});
+  const StayTransform transform(Config::parse(stays.transform_toml(), "bundle"));
+  // The ICU of the last is neither of the two.
+  EXPECT_THAT(transform.static_names(), ElementsAre("Age", "ICU=1", "ICU=2", "Age missing",
+                                                    "ICU=1 missing", "ICU=2 missing"));
+  EXPECT_EQ(std::ssize(transform.static_names()), transform.static_width());
+  EXPECT_THROW(StayTransform(Config::parse(kTransform, "t")).static_names(), Error);
+}
+
+TEST_F(StaySourceTest, SaysWhereAValueWasMeasured) {
+  std::string text = kTransform;
+  text.replace(text.find("range = [10, 300]"), 17, "max_gap = 1");
+  auto stays = source("", text);
+  stays.fit({0, 1});
+  const StayTransform transform(Config::parse(stays.transform_toml(), "bundle"));
+  const Batch batch = stays.open({0})->load({0});
+  const auto mask = batch.inputs.at("mask")[0], values = batch.inputs.at("values")[0];
+  // HR in the bins 0 and 2, carried for one more; Temp in bin 1, carried for ever.
+  EXPECT_THAT(transform.measured_at(mask, 0), ElementsAre(0, 0, 2, 2));
+  EXPECT_THAT(transform.measured_at(mask, 1), ElementsAre(-1, 1, 1, 1));
+  EXPECT_EQ(values[1][0].item<float>(), values[0][0].item<float>());
+  EXPECT_EQ(values[0][1].item<float>(), 0) << "the fill";
+}
+
+TEST_F(StaySourceTest, AFillIsNoMeasurementHoweverLongAgoThatWas) {
+  write("events.csv", "stay_id,time,variable,value\na,0,HR,60\na,3,Temp,99\n");
+  std::string text = kTransform;
+  text.replace(text.find("range = [10, 300]"), 17, "max_gap = 1");
+  auto stays = source("", text);
+  stays.fit({0});
+  const StayTransform transform(Config::parse(stays.transform_toml(), "bundle"));
+  const Batch batch = stays.open({0})->load({0});
+  EXPECT_THAT(transform.measured_at(batch.inputs.at("mask")[0], 0), ElementsAre(0, 0, -1, -1));
 }
 
 TEST_F(StaySourceTest, AStayWithoutEventsIsKept) {

@@ -9,6 +9,7 @@
 namespace salus::evaluate {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::hourly;
 using testing::make_stays;
@@ -44,10 +45,10 @@ TEST(AlarmsTest, TheLeadIsFromTheFirstAlarmAndItsQuartilesInterpolate) {
 
 TEST(AlarmsTest, AfterAnAlarmAStayIsQuietForTheRefractoryTime) {
   const Stays stays = make_stays({hourly(24, 24, {2, 3, 4, 5, 8, 20})});
-  EXPECT_EQ(stay_alarms(stays, {0.5})[0].alarms, 6);
-  EXPECT_EQ(stay_alarms(stays, {0.5, 3})[0].alarms, 4);  // 2, 5, 8, 20
-  EXPECT_EQ(stay_alarms(stays, {0.5, 6})[0].alarms, 3);  // 2, 8, 20
-  EXPECT_EQ(stay_alarms(stays, {0.5, 100})[0].alarms, 1);
+  EXPECT_EQ(stay_alarms(stays, {0.5})[0].alarms.size(), 6u);
+  EXPECT_THAT(stay_alarms(stays, {0.5, {3}})[0].alarms, ElementsAre(3, 6, 9, 21));
+  EXPECT_THAT(stay_alarms(stays, {0.5, {6}})[0].alarms, ElementsAre(3, 9, 21));
+  EXPECT_EQ(stay_alarms(stays, {0.5, {100}})[0].alarms.size(), 1u);
 }
 
 TEST(AlarmsTest, AnAlarmAtTheOnsetOrTooLongBeforeIsNotInTime) {
@@ -57,14 +58,14 @@ TEST(AlarmsTest, AnAlarmAtTheOnsetOrTooLongBeforeIsNotInTime) {
   EXPECT_TRUE(std::isnan(metrics_of(late, {0.5}).lead_hours_median));
   const Stays early = make_stays({hourly(30, 14, {2, 10})});
   EXPECT_EQ(metrics_of(early, {0.5}).lead_hours_median, 18);
-  EXPECT_EQ(metrics_of(early, {0.5, 0, 12}).lead_hours_median, 10);
-  EXPECT_EQ(metrics_of(early, {0.5, 0, 9}).alarmed_before_onset, 0);
+  EXPECT_EQ(metrics_of(early, {0.5, {0, 12}}).lead_hours_median, 10);
+  EXPECT_EQ(metrics_of(early, {0.5, {0, 9}}).alarmed_before_onset, 0);
 }
 
 TEST(AlarmsTest, AScoreAtTheThresholdIsAnAlarm) {
   const Stays stays = make_stays({hourly(5, 5, {1, 2}, 0.5)});
-  EXPECT_EQ(stay_alarms(stays, {0.5})[0].alarms, 2);
-  EXPECT_EQ(stay_alarms(stays, {0.500001})[0].alarms, 0);
+  EXPECT_EQ(stay_alarms(stays, {0.5})[0].alarms.size(), 2u);
+  EXPECT_EQ(stay_alarms(stays, {0.500001})[0].alarms.size(), 0u);
 }
 
 TEST(AlarmsTest, WeightsCountStaysAsOftenAsRepeatingThem) {
@@ -138,7 +139,7 @@ TEST(AlarmsTest, AnEvaluationOfStepsHasUtilityAndAlarmsAtEachOperatingPoint) {
 TEST(AlarmsTest, TheRefractoryTimeAndTheLeadOfAnEvaluationAreTheCallers) {
   Evaluated it;
   for (auto& row : it.p.probabilities) row = {0.9};
-  it.options.steps.refractory = 24;
+  it.options.steps.alarms.refractory = 24;
   const Evaluation e = evaluate(it.p, it.options);
   EXPECT_DOUBLE_EQ(find(e.labels[0].operating_points[0].stays, "alarms_per_stay_day")->value, 1.6);
   EXPECT_DOUBLE_EQ(find(e.labels[0].operating_points[0].stays, "lead_hours_median")->value, 20);
@@ -146,6 +147,20 @@ TEST(AlarmsTest, TheRefractoryTimeAndTheLeadOfAnEvaluationAreTheCallers) {
   const Evaluation other = evaluate(it.p, it.options);
   EXPECT_DOUBLE_EQ(find(other.labels[0].operating_points[0].stays, "lead_hours_median")->value, 14);
   it.options.steps.label_lead = {0, 1};
+  EXPECT_THROW(evaluate(it.p, it.options), Error);
+}
+
+TEST(AlarmsTest, AnEvaluationSaysWhatItsAlarmsWereRaisedBy) {
+  Evaluated it;
+  it.options.steps.alarms = {6, 48};
+  const Evaluation e = evaluate(it.p, it.options);
+  EXPECT_THAT(to_text(e), HasSubstr("alarms: a refractory time of 6 h, a lead of at most 48 h"));
+  const auto alarms = nlohmann::json::parse(to_json(e))["alarms"];
+  EXPECT_EQ(alarms["refractory_hours"], 6);
+  EXPECT_EQ(alarms["longest_lead_hours"], 48);
+  it.p.hours.clear();
+  EXPECT_FALSE(nlohmann::json::parse(to_json(evaluate(it.p, it.options))).contains("alarms"));
+  it.options.steps.alarms.refractory = -1;
   EXPECT_THROW(evaluate(it.p, it.options), Error);
 }
 

@@ -12,6 +12,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 namespace fs = std::filesystem;
 
@@ -105,6 +106,39 @@ TEST_F(BundleTest, KeepsTheEqualisationOfItsTransform) {
   EXPECT_THAT(load_error(), HasSubstr("equalize_tiles"));
 }
 
+/// One variable, one GRU; its weights are not looked at.
+infer::Bundle stay_bundle() {
+  infer::Bundle bundle = ct_bundle();
+  bundle.model = {};
+  bundle.model.name = "gru";
+  bundle.model.modality = Modality::kVitals;
+  bundle.model.variables = 1;
+  bundle.model.steps = 48;
+  bundle.model.outputs = 1;
+  bundle.transform_toml =
+      "modality = 'vitals'\n[[variables.variable]]\nname = 'HR'\n"
+      "[statistics]\nmean = [80]\nstddev = [20]\n";
+  return bundle;
+}
+
+TEST_F(BundleTest, KeepsTheTimesOfItsAlarms) {
+  infer::Bundle saved = stay_bundle();
+  saved.alarms = {6, 48.5};
+  infer::save_bundle(saved, path_);
+  EXPECT_EQ(infer::load_bundle(path_).alarms, saved.alarms);
+  saved.alarms = {0.1, std::numeric_limits<double>::infinity()};
+  infer::save_bundle(saved, path_);
+  EXPECT_EQ(infer::load_bundle(path_).alarms, saved.alarms);
+  edit_toml("refractory = 0.1", "refractory = -0.1");
+  EXPECT_THAT(load_error(), HasSubstr("refractory"));
+}
+
+TEST_F(BundleTest, ABundleWithoutTimesOfAlarmsHasTheDefaults) {
+  infer::save_bundle(stay_bundle(), path_);
+  EXPECT_THAT(io::read_text(path_ + "/bundle.toml"), Not(HasSubstr("[alarms]")));
+  EXPECT_EQ(infer::load_bundle(path_).alarms, evaluate::AlarmTimes{});
+}
+
 TEST_F(BundleTest, StoresMatricesInBfloat16AndVectorsInFloat32) {
   infer::Bundle bundle = ct_bundle();
   infer::save_bundle(bundle, path_);
@@ -164,6 +198,7 @@ TEST_F(BundleTest, RefusesBrokenUnknownAndMissingKeys) {
       {{"input = [1, 32, 32]", "input = [1, 32]"}, "channels, height, width"},
       {{"input = [1, 32, 32]", "input = [1, 32, 1e9]"}, "65536"},
       {{"min_bits = 0", "min_bits = 99"}, "min_bits"},
+      {{"[run]", "[alarms]\nrefractory = 6\n[run]"}, "alarms"},
       {{"name = \"MODEL_CARD.md\"", "name = \"../MODEL_CARD.md\""}, "plain file name"},
   };
   for (const auto& [edit, expected] : cases) {
@@ -200,6 +235,9 @@ TEST_F(BundleTest, RefusesPartsThatContradictEachOther) {
   EXPECT_THAT(error([](Bundle& b) { b.operating_points[0].label = "x"; }), HasSubstr("'x'"));
   EXPECT_THAT(error([](Bundle& b) { b.operating_points[0].threshold = NAN; }),
               HasSubstr("not a number"));
+  EXPECT_THAT(error([](Bundle& b) { b.alarms.refractory = -1; }), HasSubstr("refractory"));
+  EXPECT_THAT(error([](Bundle& b) { b.alarms.longest_lead = 0; }), HasSubstr("lead"));
+  EXPECT_THAT(error([](Bundle& b) { b.alarms.refractory = 6; }), HasSubstr("vital signs"));
   EXPECT_THAT(error([](Bundle& b) { b.calibration.resize(2); }), HasSubstr("2 calibrations"));
   EXPECT_THAT(error([](Bundle& b) { b.calibration[0].temperature = 0; }), HasSubstr("above 0"));
   EXPECT_THAT(error([](Bundle& b) { b.calibration[0].slope = -1; }), HasSubstr("slope"));

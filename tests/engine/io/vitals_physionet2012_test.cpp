@@ -13,7 +13,10 @@ namespace {
 
 using test::data_path;
 using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 void expect_same(const VitalsTable& a, const VitalsTable& b) {
   EXPECT_EQ(a.ids, b.ids);
@@ -248,6 +251,65 @@ TEST_F(Physionet2012Test, TheFirstErrorInOrderIsReportedOnAnyNumberOfThreads) {
     options.threads = threads;
     SALUS_EXPECT_ERROR(read_physionet2012({folder_.path()}, {}, options), HasSubstr("/31.txt"));
   }
+}
+
+TEST_F(Physionet2012Test, UnreadableFilesAreLeftOutAndToldInOrderWhereThatIsAsked) {
+  for (int i = 10; i < 60; ++i) {
+    write(std::to_string(i) + ".txt", std::string("Time,Parameter,Value\n01:00,RecordID,") +
+                                          std::to_string(i) + "\n01:00,,\n01:00,HR," +
+                                          (i == 20 || i == 33 ? "fast\n" : "60\n"));
+  }
+  write("40.txt", "\x1f\x8b no text");
+  for (const int threads : {1, 4}) {
+    std::vector<std::string> reasons;
+    VitalsOptions options;
+    options.threads = threads;
+    options.unreadable = [&](const std::string& reason) { reasons.push_back(reason); };
+    const VitalsTable table = read_physionet2012({folder_.path(), set_a()}, {}, options);
+    EXPECT_EQ(table.stays(), 47 + 24);
+    EXPECT_EQ(table.counts.unreadable, 3);
+    EXPECT_THAT(table.ids, Not(Contains("33")));
+    EXPECT_THAT(reasons, ElementsAre(AllOf(HasSubstr("/20.txt line 4"),
+                                           HasSubstr("\"fast\" is not a number")),
+                                     HasSubstr("/33.txt line 4"), HasSubstr("/40.txt line 1")));
+  }
+}
+
+TEST_F(Physionet2012Test, WhatIsLeftOutIsNotCountedAmongTheRows) {
+  write("8.txt", "Time,Parameter,Value\n00:00,HR,\n00:01,HR,60\n");
+  const VitalsTable good = read_physionet2012({folder_.path()}, {});
+  write("9.txt", "Time,Parameter,Value\n00:00,HR,\n00:01,HR,60\n00:02,HR,many\n");
+  VitalsOptions options;
+  options.unreadable = [](const std::string&) {};
+  VitalsTable table = read_physionet2012({folder_.path()}, {}, options);
+  EXPECT_EQ(table.counts.unreadable, 1);
+  table.counts.unreadable = 0;
+  EXPECT_EQ(table.counts, good.counts);
+}
+
+TEST_F(Physionet2012Test, MembersOfAnArchiveAreLeftOutToo) {
+  const std::string good = test::tar_file("a/1.txt", "Time,Parameter,Value\n00:01,HR,1\n");
+  const std::string bad = test::tar_file("a/2.txt", "Time,Parameter\n");
+  const std::string archive = folder_.path("x.tar");
+  test::write_test_file(archive, test::bytes_of(bad + good + test::tar_end()));
+  std::vector<std::string> reasons;
+  VitalsOptions options;
+  options.unreadable = [&](const std::string& reason) { reasons.push_back(reason); };
+  EXPECT_THAT(read_physionet2012({archive}, {}, options).ids, ElementsAre("1"));
+  EXPECT_THAT(reasons, ElementsAre(HasSubstr("x.tar:a/2.txt line 1")));
+  // What an archive that is damaged itself still holds is not to be trusted.
+  test::write_test_file(archive, test::bytes_of(good + bad.substr(0, 520)));
+  SALUS_EXPECT_ERROR(read_physionet2012({archive}, {}, options), HasSubstr("x.tar"));
+}
+
+TEST_F(Physionet2012Test, AllFilesMayBeLeftOut) {
+  write("8.txt", "");
+  int reasons = 0;
+  VitalsOptions options;
+  options.unreadable = [&](const std::string&) { ++reasons; };
+  EXPECT_EQ(read_physionet2012({folder_.path()}, {}, options).stays(), 0);
+  EXPECT_EQ(reasons, 1);
+  SALUS_EXPECT_ERROR(read_physionet2012({folder_.path("none")}, {}, options), HasSubstr("none"));
 }
 
 TEST_F(Physionet2012Test, RefusesSourcesWithoutStays) {

@@ -90,6 +90,9 @@ TEST(HtmlReportTest, ShowsStaysWithRiskThresholdAlarmsAndOnset) {
   EXPECT_THAT(risk_plot(stay), AllOf(HasSubstr("threshold"), HasSubstr("first positive"),
                                      HasSubstr("class=\"dot s3\"")));
   EXPECT_THAT(observed_plot(stay), HasSubstr("HR"));
+  EXPECT_THAT(risk_plot(stay), HasSubstr("text-anchor=\"end\">first positive"));
+  stay.onset = 1;
+  EXPECT_THAT(risk_plot(stay), Not(HasSubstr("text-anchor=\"end\">first positive")));
   stay.alarms.clear();
   EXPECT_THAT(risk_plot(stay), Not(HasSubstr("class=\"dot s3\"")));
   EXPECT_EQ(risk_plot(ReportStay{}), "");
@@ -116,8 +119,9 @@ TEST(HtmlReportTest, StepsOfStaysHaveATableOfAlarms) {
   ReportData data;
   data.evaluation = evaluate::evaluate(p, options);
   const std::string html = to_html(data);
-  for (const char* text : {"<h2>Alarms</h2>", "10 stays, 5 of them with an onset", "Utility",
-                           "Alarms per stay day", "Lead, median (h)", "prevalence 0.250"}) {
+  for (const char* text :
+       {"<h2>Alarms</h2>", "10 stays, 5 of them with an onset", "Utility", "Alarms per stay day",
+        "Lead, median (h)", "prevalence 0.250", "a refractory time of 0 h, a lead of any length"}) {
     EXPECT_THAT(html, HasSubstr(text)) << text;
   }
   EXPECT_THAT(html, Not(HasSubstr("STAY-")));

@@ -1,7 +1,9 @@
 #include "engine/stream/event_rows.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 
@@ -112,7 +114,10 @@ TEST(FollowedInput, GivesWhatAFileGrowsBy) {
     std::fclose(file);
   };
   append("one");
-  FollowedInput input(path);
+  std::array<int, 2> stop{};
+  ASSERT_EQ(::pipe(stop.data()), 0);
+  const io::Descriptor wakes(stop[0]), wake(stop[1]);
+  FollowedInput input(path, wakes.get());
   std::string_view bytes;
   EXPECT_EQ(input.read(bytes, 0), FollowedInput::State::kMore);
   EXPECT_EQ(bytes, "one");
@@ -121,7 +126,7 @@ TEST(FollowedInput, GivesWhatAFileGrowsBy) {
   append("two");
   EXPECT_EQ(input.read(bytes, 0), FollowedInput::State::kMore);
   EXPECT_EQ(bytes, "two");
-  input.stop();
+  ASSERT_EQ(::write(wake.get(), "x", 1), 1);
   EXPECT_EQ(input.read(bytes, 10000), FollowedInput::State::kEnd);
 }
 

@@ -132,6 +132,23 @@ TEST(VitalsStream, AnAlarmKeepsQuietForTheRefractoryTime) {
   EXPECT_THAT(alarms, ElementsAre(0.0, 1.0, 2.5));
 }
 
+TEST(VitalsStream, TheRefractoryTimeIsTheBundlesUnlessTheOptionsHaveOne) {
+  infer::Bundle bundle = small_bundle();
+  bundle.operating_points = {{"any", "death", 0.0}};
+  bundle.alarms.refractory = 2;
+  const auto alarms = [&](const StreamOptions& options) {
+    VitalsStream stream(
+        std::make_shared<StreamModel>(bundle, std::make_shared<SumNetwork>(6, 2), options));
+    int count = 0;
+    for (const double time : {0.0, 1.0, 2.0, 3.0}) count += stream.push({time, "HR", 80}).alarms[0];
+    return count;
+  };
+  EXPECT_EQ(alarms({}), 2);
+  EXPECT_EQ(alarms({.refractory = 0}), 4);
+  EXPECT_EQ(alarms({.refractory = 3}), 2);
+  EXPECT_EQ(alarms({.refractory = 4}), 1);
+}
+
 TEST(VitalsStream, AStaleStayIsFlaggedAndMovesOnOnlyWhenAdvanced) {
   VitalsStream stream(small_model({.stale_after = 1}));
   stream.push({0.6, "HR", 120});
