@@ -111,6 +111,20 @@ std::vector<report::ReportStay::Variable> observed(const Batch& stay,
   return out;
 }
 
+/// The hour of the onset by the first label of a stay's steps [T], NaN if none is positive: that of the
+/// first positive step or, where positive steps come before the onset, of what lies behind the last.
+double onset_of(const at::Tensor& labels, const data::StayTransform& transform) {
+  const at::Tensor positive = labels.eq(1).nonzero();
+  if (positive.size(0) == 0) return std::nan("");
+  const auto& asked = transform.targets().onset;
+  const auto hours = [&](std::int64_t i) {
+    return static_cast<double>(positive[i][0].item<std::int64_t>()) * transform.step();
+  };
+  if (!asked) return hours(0);
+  if (asked->after == data::OnsetSpec::After::kPositive) return hours(0) + asked->horizons[0];
+  return hours(-1) + transform.step();
+}
+
 report::ReportStay describe(const infer::Session& session, const data::Dataset& dataset,
                             const data::StayTransform& transform, std::int64_t position,
                             double threshold) {
@@ -122,10 +136,7 @@ report::ReportStay describe(const infer::Session& session, const data::Dataset& 
   out.risk = risk_over_time(session, stay, transform.step());
   out.variables = observed(stay, transform);
   if (stay.target.dim() < 3) return out;
-  const at::Tensor positive = stay.target[0].select(1, 0).eq(1).nonzero();
-  if (positive.size(0) > 0) {
-    out.onset = static_cast<double>(positive[0][0].item<std::int64_t>()) * transform.step();
-  }
+  out.onset = onset_of(stay.target[0].select(1, 0), transform);
   return out;
 }
 

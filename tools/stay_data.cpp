@@ -37,7 +37,8 @@ std::string toml_text(const std::vector<std::string>& texts) {
 void StayData::add_to(CLI::App& app) {
   app.add_option("--statics", statics, "Stays in a long table: file of static values");
   app.add_option("--labels-file", labels_file, "Stays in a long table: file of labels");
-  app.add_option("--outcomes", outcomes, "Stays of PhysioNet 2012: files of outcomes")
+  app.add_option("--outcomes", outcomes,
+                 "Stays of PhysioNet 2012 and WFDB records: files of outcomes")
       ->delimiter(',');
 }
 

@@ -14,10 +14,11 @@ namespace salus::tools {
 /// Where stays of vital signs are: the files beside the main one.
 struct StayData {
   std::string statics, labels_file;   ///< of a long table
-  std::vector<std::string> outcomes;  ///< of PhysioNet 2012
+  std::vector<std::string> outcomes;  ///< of PhysioNet 2012, and of WFDB records
 
   void add_to(CLI::App& app);
-  /// The [data] table for `paths` as files of `source` ("physionet2012", "physionet2019", "long").
+  /// The [data] table for `paths` as files of `source` ("physionet2012", "physionet2019", "long",
+  /// "wfdb").
   /// \throws UsageError for several tables of a long source.
   Config config(const std::string& source, const std::vector<std::string>& paths) const;
   /// The stays at `paths`, in the files that the bundle was made for. \throws also as open_source().

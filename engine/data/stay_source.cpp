@@ -1,19 +1,16 @@
 #include "engine/data/stay_source.h"
 
-#include <ATen/TensorIndexing.h>
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/isnan.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
-#include <limits>
 
+#include "engine/data/onset_targets.h"
+#include "engine/data/stay_dataset.h"
 #include "engine/io/error.h"
+#include "engine/io/vitals_wfdb.h"
 
 namespace salus::data {
 namespace {
@@ -74,16 +71,6 @@ LabelColumns label_columns(const Config& data, const Task& task, const io::Vital
                                fmt::join(known, ", ")));
 }
 
-/// The largest label of a stay's steps, NaN if none is known.
-float largest_of_steps(const io::VitalsTable& table, std::size_t stay, std::size_t column) {
-  float largest = std::numeric_limits<float>::quiet_NaN();
-  const auto width = table.step_label_names.size();
-  for (auto s = table.step_offsets[stay]; s < table.step_offsets[stay + 1]; ++s) {
-    largest = std::fmax(largest, table.step_labels[static_cast<std::size_t>(s) * width + column]);
-  }
-  return largest;
-}
-
 /// A static column as read, whose values (or side of a limit) divide the cases into groups.
 struct Subgroup {
   std::string name;
@@ -123,17 +110,17 @@ std::vector<Subgroup> read_subgroups(const Config& data, const io::VitalsTable& 
   return groups;
 }
 
+/// \param of_stay  columns of labels of stays, where the labels are not of steps.
 std::vector<CaseInfo> read_infos(const Config& data, const io::VitalsTable& table,
-                                 const LabelColumns& columns) {
+                                 const std::vector<std::size_t>& of_stay,
+                                 const StepTargets* of_steps) {
   const auto groups = read_subgroups(data, table);
   std::vector<CaseInfo> cases(table.ids.size());
   for (std::size_t i = 0; i < cases.size(); ++i) {
     cases[i].id = table.ids[i];
     cases[i].patient = table.patients[i];
-    for (const auto column : columns.of_step) {
-      cases[i].target.push_back(largest_of_steps(table, i, column));
-    }
-    for (const auto column : columns.of_stay) {
+    if (of_steps) cases[i].target = of_steps->largest(static_cast<std::int64_t>(i));
+    for (const auto column : of_stay) {
       cases[i].target.push_back(table.labels[i * table.label_names.size() + column]);
     }
     for (const auto& group : groups) {
@@ -144,93 +131,21 @@ std::vector<CaseInfo> read_infos(const Config& data, const io::VitalsTable& tabl
   return cases;
 }
 
-/// FNV-1a over the events of a stay.
-std::uint64_t hash_events(const io::VitalsTable& table, std::int64_t stay) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  const auto mix = [&hash](double value) {
-    std::uint64_t word;
-    std::memcpy(&word, &value, sizeof word);
-    hash = (hash ^ word) * 0x100000001b3ULL;
-    hash ^= hash >> 29;
-  };
-  for (auto e = table.offsets[stay]; e < table.offsets[stay + 1]; ++e) {
-    mix(table.time[e]);
-    mix(table.variable[e]);
-    mix(table.value[e]);
+/// What [data] asks of every step, or else the bundle that the transform is of. Of a bundle's onset
+/// the data may have another column: that of the label.
+TargetSpec chosen_targets(const Config& data, const TargetSpec& of_bundle) {
+  TargetSpec targets = read_targets(data);
+  const char* labelled = data.has("label") ? "label" : data.has("labels") ? "labels" : nullptr;
+  if (!targets.empty() && labelled != nullptr) {
+    throw UsageError(fmt::format("{} and {} exclude each other: targets are made or read.",
+                                 data.where(labelled),
+                                 data.where(targets.onset ? "onset" : "next")));
   }
-  return hash;
+  if (!targets.empty()) return targets;
+  targets = of_bundle;
+  if (targets.onset) targets.onset->column = data.get_string("label", targets.onset->column);
+  return targets;
 }
-
-/// Stays of a table in memory; gridded when they are loaded.
-class StayDataset : public Dataset {
- public:
-  StayDataset(std::shared_ptr<const io::VitalsTable> table,
-              std::shared_ptr<const StayTransform> transform, std::vector<std::int64_t> stays,
-              std::vector<CaseInfo> infos, std::vector<std::size_t> step_columns)
-      : table_(std::move(table)),
-        transform_(std::move(transform)),
-        stays_(std::move(stays)),
-        infos_(std::move(infos)),
-        step_columns_(std::move(step_columns)) {}
-
-  std::int64_t size() const override { return static_cast<std::int64_t>(stays_.size()); }
-  const CaseInfo& info(std::int64_t i) const override { return infos_.at(i); }
-  std::uint64_t content_hash(std::int64_t i) const override {
-    return hash_events(*table_, stays_.at(i));
-  }
-
-  Batch load(at::IntArrayRef indices) const override {
-    std::vector<std::int64_t> stays;
-    for (const auto i : indices) stays.push_back(stays_.at(i));
-    Batch batch = transform_->inputs(*table_, stays);
-    const bool labelled = !infos_.empty() && !infos_[0].target.empty();
-    if (labelled) batch.target = of_steps() ? step_targets(stays) : Dataset::targets(indices);
-    return batch;
-  }
-
-  at::Tensor targets(at::IntArrayRef indices) const override {
-    if (!of_steps()) return Dataset::targets(indices);
-    std::vector<std::int64_t> stays;
-    for (const auto i : indices) stays.push_back(stays_.at(i));
-    const at::Tensor rows = step_targets(stays).flatten(0, 1);
-    return rows.index({at::isnan(rows).all(1).logical_not()});
-  }
-
-  std::int64_t steps(std::int64_t i) const override {
-    return transform_->length(*table_, stays_.at(i));
-  }
-
- private:
-  bool of_steps() const { return !step_columns_.empty(); }
-
-  /// Labels of every bin, float32 [N, T, L]; NaN where a bin has none.
-  at::Tensor step_targets(const std::vector<std::int64_t>& stays) const {
-    const auto steps = transform_->steps(),
-               labels = static_cast<std::int64_t>(step_columns_.size());
-    const auto count = static_cast<std::int64_t>(stays.size());
-    at::Tensor targets = at::full({count, steps, labels}, std::nan(""), at::kFloat);
-    float* out = targets.mutable_data_ptr<float>();
-    const auto width = static_cast<std::int64_t>(table_->step_label_names.size());
-    for (const auto stay : stays) {
-      for (auto s = table_->step_offsets[stay]; s < table_->step_offsets[stay + 1]; ++s) {
-        const auto bin = transform_->bin(table_->step_time[s]);
-        if (bin < 0 || bin >= steps) continue;
-        for (std::int64_t l = 0; l < labels; ++l) {
-          const auto column = static_cast<std::int64_t>(step_columns_[l]);
-          out[bin * labels + l] = table_->step_labels[s * width + column];
-        }
-      }
-      out += steps * labels;
-    }
-    return targets;
-  }
-
-  std::shared_ptr<const io::VitalsTable> table_;
-  std::shared_ptr<const StayTransform> transform_;
-  std::vector<std::int64_t> stays_;
-  std::vector<CaseInfo> infos_;
-  std::vector<std::size_t> step_columns_;
-};
 
 }  // namespace
 
@@ -254,6 +169,10 @@ io::VitalsTable read_stays(const Config& data, const std::string& source, int th
   if (source == "physionet2019") {
     return io::read_physionet2019(under_root(data.get_strings("stays")), options);
   }
+  if (source == "wfdb") {
+    return io::read_wfdb_stays(under_root(data.get_strings("stays")),
+                               under_root(data.get_strings("outcomes", {})), options);
+  }
   data.get_string("events");
   return io::read_long_table({file("events"), file("statics"), file("labels_file")}, options);
 }
@@ -263,12 +182,29 @@ StaySource::StaySource(const Config& data, const Config& transform, const Task& 
     : transform_(std::make_shared<StayTransform>(transform, data.get_string("root", "."))),
       table_(std::make_shared<io::VitalsTable>(
           read_stays(data, transform_->source(), threads, unreadable))) {
-  const LabelColumns columns = label_columns(data, task, *table_);
-  step_columns_ = columns.of_step;
-  cases_ = read_infos(data, *table_, columns);
-  if (cases_.empty() && table_->counts.unreadable == 0)
+  std::vector<std::size_t> of_stay;
+  transform_->set_targets(chosen_targets(data, transform_->targets()));
+  const TargetSpec& targets = transform_->targets();
+  check_task(targets, task, data);
+  if (targets.onset) {
+    auto onsets = read_onsets(*targets.onset, *table_, data);
+    if (!onsets.empty()) {
+      targets_ = onset_targets(table_, transform_, std::move(onsets), *targets.onset);
+    }
+  } else if (targets.next) {
+    targets_ = next_targets(table_, transform_, *targets.next);
+  } else {
+    LabelColumns columns = label_columns(data, task, *table_);
+    of_stay = std::move(columns.of_stay);
+    if (!columns.of_step.empty()) {
+      targets_ = column_targets(table_, transform_, std::move(columns.of_step));
+    }
+  }
+  cases_ = read_infos(data, *table_, of_stay, targets_.get());
+  if (cases_.empty() && table_->counts.unreadable == 0) {
     throw Error("There are no stays in the data.");
-  transform_->variables().map(*table_);
+  }
+  transform_->variables().map(*table_, transform_->refuses_unknown());
 }
 
 void StaySource::fit(const std::vector<std::int64_t>& train) { transform_->fit(*table_, train); }
@@ -276,8 +212,7 @@ void StaySource::fit(const std::vector<std::int64_t>& train) { transform_->fit(*
 std::unique_ptr<Dataset> StaySource::open(const std::vector<std::int64_t>& positions) const {
   std::vector<CaseInfo> infos;
   for (const auto position : positions) infos.push_back(cases_.at(position));
-  return std::make_unique<StayDataset>(table_, transform_, positions, std::move(infos),
-                                       step_columns_);
+  return open_stays(table_, transform_, positions, std::move(infos), targets_);
 }
 
 void StaySource::describe(ModelSpec& spec) const {
@@ -285,7 +220,7 @@ void StaySource::describe(ModelSpec& spec) const {
   spec.variables = static_cast<std::int64_t>(transform_->variables().variables().size());
   spec.statics = transform_->static_width();
   spec.steps = transform_->steps();
-  spec.per_step = !step_columns_.empty();
+  spec.per_step = targets_ != nullptr;
 }
 
 }  // namespace salus::data

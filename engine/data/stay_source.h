@@ -5,6 +5,7 @@
 
 #include "engine/data/source.h"
 #include "engine/data/stay_transform.h"
+#include "engine/data/step_targets.h"
 
 namespace salus::data {
 
@@ -12,14 +13,17 @@ namespace salus::data {
 ///
 ///   [data]
 ///   root = "DIR"                     # paths below are relative to it
-///   stays = ["set-a.tar.gz"]         # physionet: folders and archives, one file per stay
-///   outcomes = ["Outcomes-a.txt"]    # physionet2012
+///   stays = ["set-a.tar.gz"]         # physionet: folders and archives, one file per stay; wfdb:
+///                                    # records and folders of them
+///   outcomes = ["Outcomes-a.txt"]    # physionet2012; wfdb: record, patient_id, then labels
 ///   events = "events.csv"            # long: stay_id, time, variable, value (CSV or Parquet)
 ///   statics = "statics.csv"          # long: stay_id, patient_id, ...
 ///   labels_file = "labels.csv"       # long: stay_id, ...
 ///   label = "In-hospital_death"      # column, or labels = ["a", "b"]; default: the task's labels.
 ///                                    # Columns of labels of steps ("SepsisLabel") make a model that
 ///                                    # scores every step; of the labels in one bin the last counts
+///   onset = "onset_hour"             # or next = ["HR"]: labels of steps that are made of the data;
+///                                    # see TargetSpec for these keys
 ///   subgroups = ["ICUType", "Age:65"]  # static columns as read; "Age:65" makes two, below and from
 ///                                    # 65 on
 ///   duplicates = "accept"            # accept, drop, refuse; and so unsorted (accept), future (drop)
@@ -43,7 +47,7 @@ class StaySource : public Source {
   std::shared_ptr<StayTransform> transform_;
   std::shared_ptr<io::VitalsTable> table_;
   std::vector<CaseInfo> cases_;
-  std::vector<std::size_t> step_columns_;  ///< of the table's step labels; none: labels of the stay
+  std::shared_ptr<const StepTargets> targets_;  ///< null: labels of the stay, or none
 };
 
 /// Reads what a [data] table of vital signs names, in the files of `source`.

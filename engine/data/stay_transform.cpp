@@ -6,11 +6,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <limits>
 
+#include "engine/data/units.h"
 #include "engine/io/error.h"
+#include "kernels/vitals_grid_math.h"
 
 namespace salus::data {
 namespace {
@@ -22,6 +26,35 @@ VariableTable read_variables(const Config& table, const std::string& folder) {
   if (!table.is_string("variables")) return VariableTable(table.table("variables"));
   const auto path = std::filesystem::path(folder) / table.get_string("variables");
   return VariableTable::parse_file(path.string());
+}
+
+/// What is done with unknown variables if the table does not say it.
+std::string unknown_of(const std::string& source) { return source == "wfdb" ? "refuse" : "drop"; }
+
+/// Hours of "10 s" or of a plain number, which is hours; to the nearest second.
+double read_step(const Config& table) {
+  double hours = 1;
+  if (table.is_string("step")) {
+    const std::string text = table.get_string("step");
+    double number = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+    const auto unit = convert_unit(std::string(read.ptr, text.data() + text.size()), "h");
+    if (read.ec != std::errc() || !unit) {
+      throw UsageError(
+          fmt::format("{}: \"{}\" is no duration; write hours as a number or, as in \"10 s\", a "
+                      "number with s, min, h or d.",
+                      table.where("step"), text));
+    }
+    hours = (*unit)(number);
+  } else {
+    hours = table.get_double("step", 1.0);
+  }
+  const double seconds = std::round(hours * 3600);
+  if (seconds >= 1 && seconds <= 3600.0 * static_cast<double>(kernels::kMostGridHours)) {
+    return seconds / 3600;
+  }
+  throw UsageError(fmt::format("{} must be at least one second, and at most {} hours.",
+                               table.where("step"), kernels::kMostGridHours));
 }
 
 /// Mean and standard deviation, one value at a time (Welford).
@@ -85,15 +118,15 @@ kernels::VitalsEvents events_of(const io::VitalsTable& table,
 StayTransform::StayTransform(const Config& table, const std::string& folder)
     : variables_(read_variables(table, folder)) {
   table.get_choice("modality", {"vitals"}, "vitals");
-  source_ = table.get_choice("source", {"physionet2012", "physionet2019", "long"}, "long");
-  step_ = table.get_double("step", 1.0);
+  source_ = table.get_choice("source", {"physionet2012", "physionet2019", "long", "wfdb"}, "long");
+  refuses_unknown_ =
+      table.get_choice("unknown", {"drop", "refuse"}, unknown_of(source_)) == "refuse";
+  step_ = read_step(table);
   steps_ = table.get_int("steps", 48);
-  if (!(step_ > 0) || !std::isfinite(step_)) {
-    throw UsageError(fmt::format("{} must be above 0 hours.", table.where("step")));
-  }
   if (steps_ < 1 || steps_ > 65536) {
     throw UsageError(fmt::format("{} must lie in 1 to 65536.", table.where("steps")));
   }
+  if (table.has("targets")) targets_ = read_targets(table.table("targets"));
   if (table.has("statistics")) read_statistics(table.table("statistics"));
 }
 
@@ -177,6 +210,21 @@ const kernels::VitalsGridPlan& StayTransform::plan() const {
       "no statistics.");
 }
 
+std::int64_t StayTransform::bin(double hours) const {
+  return kernels::bin_of(std::bit_cast<std::int64_t>(hours),
+                         static_cast<std::int32_t>(std::lround(step_ * 3600)));
+}
+
+std::vector<ValueScale> StayTransform::value_scales() const {
+  std::vector<ValueScale> scales;
+  if (!targets_.next) return scales;
+  for (const auto number : variables_.numbers(targets_.next->variables)) {
+    const auto& variable = grid().variables[static_cast<std::size_t>(number)];
+    scales.push_back({variable.mean, variable.stddev, variable.transform});
+  }
+  return scales;
+}
+
 const kernels::VitalsGridSpec& StayTransform::grid() const { return plan().spec(); }
 
 std::int64_t StayTransform::length(const io::VitalsTable& table, std::int64_t stay) const {
@@ -252,7 +300,10 @@ std::string StayTransform::toml() const {
                                 source_, step_, steps_, list(mean_), list(stddev_),
                                 list(static_mean_), list(static_stddev_), list(flags_)),
                     "transform");
+  const std::string unknown = refuses_unknown_ ? "refuse" : "drop";
+  if (unknown != unknown_of(source_)) config.override_with("unknown", unknown);
   config.adopt("variables", Config::parse(variables_.toml(), "variables"));
+  if (!targets_.empty()) config.adopt("targets", Config::parse(targets_.toml(), "targets"));
   return config.to_toml();
 }
 

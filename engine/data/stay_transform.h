@@ -6,6 +6,7 @@
 
 #include "engine/core/batch.h"
 #include "engine/core/config.h"
+#include "engine/data/target_spec.h"
 #include "engine/data/variables.h"
 #include "engine/io/vitals.h"
 #include "kernels/vitals_grid.h"
@@ -18,9 +19,13 @@ namespace salus::data {
 ///   [transform]
 ///   modality = "vitals"
 ///   variables = "variables.toml"   # see VariableTable; a bundle holds the table itself
-///   source = "long"                # physionet2012, physionet2019, long: the files it was made for
-///   step = 1.0                     # hours per bin
+///   source = "long"                # physionet2012, physionet2019, long, wfdb: the files it was made
+///                                  # for
+///   unknown = "drop"               # events of names that the variables table does not have: drop, or
+///                                  # refuse (default of wfdb, whose headers name few and all)
+///   step = 1.0                     # hours per bin, or with a unit: "10 s", "5 min"; whole seconds
 ///   steps = 48                     # bins; what comes later is left out
+///   [transform.targets]            # of a bundle: what it says of every step; see TargetSpec
 ///   [transform.statistics]         # learnt from the training part
 ///   mean, stddev                   # per variable, after its transform
 ///   static_mean, static_stddev     # per static column
@@ -37,8 +42,8 @@ class StayTransform {
 
   /// Bins of a stay: up to its last event or, where the source gives steps, the last of these.
   std::int64_t length(const io::VitalsTable& table, std::int64_t stay) const;
-  /// The bin of a time, as VitalsGridPlan::bin. \throws Error if the statistics were never learnt.
-  std::int64_t bin(double hours) const { return plan().bin(hours); }
+  /// The bin of a time, as VitalsGridPlan::bin: -1 before the stay.
+  std::int64_t bin(double hours) const;
 
   /// Inputs of the stays at `stays`: values, mask, delta float32 [N, T, D], length int64 [N],
   /// static float32 [N, S] (z-scored columns, 0 where missing, then the flags), and their ids.
@@ -61,8 +66,14 @@ class StayTransform {
   const kernels::VitalsGridSpec& grid() const;
   const VariableTable& variables() const { return variables_; }
   const std::string& source() const { return source_; }
+  bool refuses_unknown() const { return refuses_unknown_; }  ///< variables
   std::int64_t steps() const { return steps_; }
   double step() const { return step_; }  ///< hours
+  /// What a model of every step is asked; part of the transform because a bundle must know it.
+  const TargetSpec& targets() const { return targets_; }
+  void set_targets(TargetSpec targets) { targets_ = std::move(targets); }
+  /// From the z-scores of the targets `next` to values, one each; none for other targets.
+  std::vector<ValueScale> value_scales() const;
   std::int64_t static_width() const;
   /// The table with the variables and everything learnt in it.
   std::string toml() const;
@@ -74,8 +85,10 @@ class StayTransform {
 
   VariableTable variables_;
   std::string source_;
-  double step_ = 1;
+  bool refuses_unknown_ = false;
+  double step_ = 1;  ///< hours, whole seconds
   std::int64_t steps_ = 48;
+  TargetSpec targets_;
   std::vector<double> mean_, stddev_, static_mean_, static_stddev_;
   std::vector<std::int64_t> flags_;
   std::shared_ptr<const kernels::VitalsGridPlan> plan_;  ///< null until the statistics are known

@@ -13,8 +13,8 @@ struct UnitConversion {
 };
 
 /// Converts between units of measurement as hospitals write them: temperatures, pressures, lengths,
-/// masses, volumes, times, rates, fractions, cell counts, enzyme activities, and concentrations by
-/// mass (mg/dL), by amount (mmol/L) and by charge (mEq/L).
+/// masses, volumes, times, rates, fractions, voltages, cell counts, enzyme activities, and
+/// concentrations by mass (mg/dL), by amount (mmol/L) and by charge (mEq/L).
 ///
 /// Case and blanks do not matter, nor whether micro is written u, as its sign or as the Greek
 /// letter, nor whether a degree is its sign or "deg".

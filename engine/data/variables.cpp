@@ -1,6 +1,6 @@
 #include "engine/data/variables.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
@@ -157,6 +157,21 @@ VariableTable::VariableTable(const Config& config) {
 std::int32_t VariableTable::find(const std::string& name) const {
   const auto found = numbers_.find(lower(name));
   return found == numbers_.end() ? -1 : found->second;
+}
+
+std::vector<std::int32_t> VariableTable::numbers(const std::vector<std::string>& names) const {
+  std::vector<std::int32_t> numbers;
+  for (const auto& name : names) {
+    numbers.push_back(find(name));
+    if (numbers.back() >= 0) continue;
+    std::vector<std::string> known;
+    for (const Variable& variable : variables_) known.push_back(variable.name);
+    const std::string near = nearest(name, known);
+    throw UsageError(fmt::format("The variables table has no variable \"{}\"{}; it has {}.", name,
+                                 near.empty() ? "" : " (did you mean \"" + near + "\"?)",
+                                 fmt::join(known, ", ")));
+  }
+  return numbers;
 }
 
 std::vector<std::string> VariableTable::static_columns() const {

@@ -78,6 +78,8 @@ class VariableTable {
 
   /// Number of a variable by name or alias, or -1.
   std::int32_t find(const std::string& name) const;
+  /// Numbers of several. \throws UsageError for a name that it does not know, naming the nearest.
+  std::vector<std::int32_t> numbers(const std::vector<std::string>& names) const;
   /// Columns that map() makes of the statics: "Age", "ICUType=1", ...
   std::vector<std::string> static_columns() const;
 

@@ -59,7 +59,8 @@ void VariableTable::map_events(io::VitalsTable& table, bool refuse_unknown,
       const std::string near = nearest(source.name, known);
       throw Error(
           fmt::format("The data has a variable \"{}\", which the variables table does not "
-                      "name{}; add it or an alias.",
+                      "name{}; add it or an alias, or leave it out with [transform] unknown = "
+                      "\"drop\".",
                       source.name, near.empty() ? "" : " (it has \"" + near + "\")"));
     }
   }

@@ -9,6 +9,7 @@
 #include "engine/core/config.h"
 #include "engine/core/registry.h"
 #include "engine/core/task.h"
+#include "engine/data/target_spec.h"
 #include "engine/data/transform.h"
 #include "engine/evaluate/alarm_rule.h"
 #include "engine/evaluate/calibration.h"
@@ -46,6 +47,9 @@ struct Bundle {
   Task task;
   ModelSpec model;
   std::string transform_toml;  ///< the [transform] table, with or without its header
+  /// Of a regression of next values: from what the model says to values in their units, one per
+  /// label; else empty. They follow from the transform: set_transform().
+  std::vector<data::ValueScale> scales;
   Acceptance accepts;
   std::vector<evaluate::Calibration> calibration;  ///< none, or one per label (multiclass: one
                                                    ///< temperature)
@@ -58,6 +62,8 @@ struct Bundle {
   std::string metrics_json = "{}";
   std::string model_card;
 
+  /// Sets transform_toml and what follows from it. \throws UsageError for a bad table.
+  void set_transform(std::string toml);
   /// The [transform] table, whichever way transform_toml has it.
   Config transform_table() const;
   /// The preprocessing that it describes. \throws UsageError.

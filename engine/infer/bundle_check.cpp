@@ -35,6 +35,9 @@ void check_labels(const Bundle& bundle, const Check& check) {
              "a binary task has one label, the positive finding.");
   check.that(bundle.task.kind != TaskKind::kMulticlass || labels.size() >= 2,
              "a multiclass task has at least two labels.");
+  check.that(bundle.scales.empty() || (bundle.task.kind == TaskKind::kRegression &&
+                                       bundle.scales.size() == labels.size()),
+             "the next values that the transform asks for are not those of the task.");
   check.that(bundle.model.outputs == bundle.task.outputs(),
              fmt::format("the model has {} outputs and the task {} labels.", bundle.model.outputs,
                          labels.size()));

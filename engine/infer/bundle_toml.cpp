@@ -133,7 +133,7 @@ Bundle read_bundle(const Config& config, const std::string& origin,
   const Config transform = config.table("transform");
   bundle.model =
       read_model(config.table("model"), data::modality_of(transform), bundle.task.outputs());
-  bundle.transform_toml = data::resolved_transform(transform);
+  bundle.set_transform(data::resolved_transform(transform));
   bundle.accepts = read_acceptance(config.table("accepts"));
   for (const Config& table : config.tables("calibration")) {
     bundle.calibration.push_back(read_calibration(table));
@@ -164,6 +164,14 @@ Bundle parse_bundle_toml(const std::string& text, const std::string& origin,
   } catch (const UsageError& error) {
     throw Error(error.what());  // the file is at fault, not the command line
   }
+}
+
+void Bundle::set_transform(std::string toml) {
+  transform_toml = std::move(toml);
+  scales.clear();
+  if (data::modality_of(transform_table()) != Modality::kVitals) return;
+  const data::StayTransform transform = stay_transform();
+  if (transform.targets().next) scales = transform.value_scales();
 }
 
 Config Bundle::transform_table() const {

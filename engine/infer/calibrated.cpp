@@ -25,7 +25,10 @@ void calibrate(const Bundle& bundle, const float* logits, double* probabilities)
   const std::size_t labels = bundle.task.labels.size();
   const auto& calibration = bundle.calibration;
   if (bundle.task.kind == TaskKind::kRegression) {
-    std::copy_n(logits, labels, probabilities);
+    const auto& scales = bundle.scales;
+    for (std::size_t i = 0; i < labels; ++i) {
+      probabilities[i] = scales.empty() ? logits[i] : scales[i].value(logits[i]);
+    }
   } else if (bundle.task.kind == TaskKind::kMulticlass) {
     const double temperature = calibration.empty() ? 1 : calibration[0].temperature;
     softmax_at_temperature(temperature, logits, labels, probabilities);

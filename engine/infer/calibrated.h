@@ -9,8 +9,8 @@
 namespace salus::infer {
 
 /// Calibrated probabilities of logits [N, L] -> float64 [N, L]: softmax at the bundle's temperature
-/// for multiclass, the label's own calibration of a sigmoid for binary and multilabel, the values
-/// themselves for regression.
+/// for multiclass, the label's own calibration of a sigmoid for binary and multilabel; for regression
+/// the values themselves or, of next values, these in the units of the variables.
 at::Tensor calibrated(const Bundle& bundle, const at::Tensor& logits);
 
 /// The same of one case, [L] -> [L], without allocating.

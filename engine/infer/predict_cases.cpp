@@ -7,6 +7,7 @@
 #include <future>
 
 #include "engine/data/image_dataset.h"
+#include "engine/data/stay_transform.h"
 #include "engine/data/thread_pool.h"
 #include "engine/io/error.h"
 
@@ -46,13 +47,16 @@ std::vector<Prediction> score(const Session& session, const Group& group) {
 }
 
 /// Adds a row to the columns of what was said and what is known.
-void add_row(const data::CaseInfo& info, std::int64_t position, Prediction prediction,
-             const float* target, ScoredCases& out) {
+void add_row(const Bundle& bundle, const data::CaseInfo& info, std::int64_t position,
+             Prediction prediction, const float* target, ScoredCases& out) {
   auto& rows = out.predictions;
   rows.ids.push_back(info.id);
   if (prediction.hour) rows.hours.push_back(*prediction.hour);
   rows.patients.push_back(info.patient.empty() ? fmt::format("#{}", position) : info.patient);
-  rows.targets.emplace_back(target, target + rows.labels.size());
+  auto& known = rows.targets.emplace_back(target, target + rows.labels.size());
+  for (std::size_t i = 0; i < bundle.scales.size(); ++i) {
+    known[i] = bundle.scales[i].value(known[i]);
+  }
   for (const auto& [column, value] : info.subgroups) rows.subgroups[column].push_back(value);
   rows.probabilities.push_back(std::move(prediction.probabilities));
   out.logits.push_back(std::move(prediction.logits));
@@ -85,14 +89,15 @@ void add_group(const Session& session, const data::Dataset& dataset, const Group
     const auto position = group.positions[i];
     const auto& info = dataset.info(position);
     if (!session.bundle().model.per_step) {
-      add_row(info, position, std::move(predictions[row++]), info.target.data(), out);
+      add_row(session.bundle(), info, position, std::move(predictions[row++]), info.target.data(),
+              out);
       continue;
     }
     const float* target = group.batch.target[static_cast<std::int64_t>(i)].const_data_ptr<float>();
     for (auto t =
              group.batch.inputs.at("length")[static_cast<std::int64_t>(i)].item<std::int64_t>();
          t > 0; --t, target += labels) {
-      add_row(info, position, std::move(predictions[row++]), target, out);
+      add_row(session.bundle(), info, position, std::move(predictions[row++]), target, out);
     }
   }
 }
@@ -108,8 +113,13 @@ std::vector<Prediction> predict_case(const Session& session, const data::Dataset
 
 evaluate::EvaluationOptions evaluation_options(const Bundle& bundle) {
   evaluate::EvaluationOptions options;
-  options.challenge2012 = bundle.model.modality == Modality::kVitals && !bundle.model.per_step;
   options.steps.alarms = bundle.alarms;
+  const bool vitals = bundle.model.modality == Modality::kVitals;
+  options.challenge2012 = vitals && !bundle.model.per_step;
+  if (vitals) {
+    const auto onset = bundle.stay_transform().targets().onset;
+    if (onset) options.steps.label_lead = onset->horizons;  // a label begins so long before it
+  }
   for (const auto& point : bundle.operating_points) {
     options.operating_points.push_back({point.name, point.label, point.threshold});
   }

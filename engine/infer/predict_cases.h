@@ -14,7 +14,8 @@ namespace salus::infer {
 /// all frames that the transform chooses are pooled. A model with labels a step gives a row for each
 /// step of each case.
 struct ScoredCases {
-  evaluate::Predictions predictions;       ///< calibrated probabilities, targets, subgroups
+  evaluate::Predictions predictions;       ///< calibrated probabilities, targets (of next values:
+                                           ///< in their units, as the predictions), subgroups
   std::vector<std::vector<float>> logits;  ///< [N][L] before calibration
   double seconds = 0;                      ///< whole pass: read, transform, score
 };

@@ -47,6 +47,7 @@ struct VitalsTable {
 
   std::vector<std::string> label_names;  ///< [L]
   std::vector<float> labels;             ///< [N, L], one per stay; NaN is missing
+  std::vector<bool> labelled;  ///< [N] whether the label file names the stay; [0] if L = 0
 
   std::vector<std::string> step_label_names;     ///< [K], labels of steps of the stay
   std::vector<std::int64_t> step_offsets = {0};  ///< [N + 1], or only 0 if K = 0

@@ -88,6 +88,7 @@ void attach_labels(const std::vector<NumberTable>& tables, VitalsTable& table) {
     }
   }
   table.counts.unlabelled += std::count(labelled.begin(), labelled.end(), false);
+  table.labelled = std::move(labelled);
 }
 
 }  // namespace salus::io

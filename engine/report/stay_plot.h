@@ -16,7 +16,7 @@ struct ReportStay {
   Points risk;                      ///< hour, probability
   double threshold = std::nan("");  ///< of the operating point; NaN = none
   std::vector<double> alarms;       ///< hours at which one is raised (evaluate::alarm_steps)
-  double onset = std::nan("");      ///< hour of the first positive label; NaN = none
+  double onset = std::nan("");      ///< hour; NaN = none
   struct Variable {
     std::string name;
     Points observed;  ///< hour, standard deviations from the mean of the training part

@@ -155,8 +155,9 @@ std::vector<evaluate::Calibration> fit_calibrations(
     if (kind == Kind::kNone) return {evaluate::Calibration{}};
     return {fit_softmax(logits, targets)};
   }
+  if (task.kind == TaskKind::kRegression) return {};
   std::vector<evaluate::Calibration> calibrations(task.labels.size());
-  if (kind == Kind::kNone || task.kind == TaskKind::kRegression) return calibrations;
+  if (kind == Kind::kNone) return calibrations;
   for (std::size_t i = 0; i < task.labels.size(); ++i) {
     const Known known = known_cases(logits, targets, i);
     try {
@@ -198,9 +199,8 @@ Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
   bundle.micro_batch = config.micro_batch;
   bundle.weights_dtype = config.weights_dtype;
   bundle.compute_dtype = config.compute_dtype;
-  const bool softmax = bundle.task.kind == TaskKind::kMulticlass;
   round_weights(bundle);
-  bundle.calibration.assign(softmax ? 1 : bundle.task.labels.size(), {});
+  bundle.calibration = fit_calibrations(bundle.task, Kind::kNone, {}, {}, warn);
   auto scored = score_held_out(bundle, parts, registry, device, threads);
   bundle.calibration = fit_calibrations(bundle.task, config.calibration, scored.logits,
                                         scored.predictions.targets, warn);

@@ -173,7 +173,7 @@ std::string publish(const Plan& plan, const Parts& parts, const std::vector<FitR
   infer::Bundle bundle;
   bundle.task = plan.task;
   bundle.model = sized_like(plan.sizes, plan.members[0].model);
-  bundle.transform_toml = parts.source->transform_toml();
+  bundle.set_transform(parts.source->transform_toml());
   bundle.weights = weights_of(fits);
   bundle.micro_batch = plan.publish.micro_batch;
   if (fits.size() > 1) {

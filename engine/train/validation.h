@@ -30,7 +30,8 @@ Scores score(Model& model, const Samples& samples, std::int64_t batch_size,
 /// multilabel: the same, each the mean over the labels on which it is defined.
 /// multiclass: loss, auroc and auprc (one against the rest, mean over classes), accuracy,
 /// balanced_accuracy (mean recall of the classes).
-/// regression: loss, mae, rmse, r2.
+/// regression: loss, mae, rmse, r2, in the unit of the targets: of next values their z-score, so that
+/// variables of different units count alike.
 Metrics validation_metrics(const Task& task, const Loss& loss, const Scores& scores);
 
 /// Their names, in that order.

@@ -1,13 +1,13 @@
 #include "engine/data/stay_source.h"
 
 #include <ATen/ops/equal.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <filesystem>
 
 #include "engine/io/error.h"
-#include "engine/io/files.h"
+#include "tests/engine/data/stay_files.h"
 
 namespace salus::data {
 namespace {
@@ -37,41 +37,20 @@ categories = [1, 2]
 )";
 
 /// Four stays of three patients as a long table.
-class StaySourceTest : public ::testing::Test {
+class StaySourceTest : public StayFiles {
  protected:
-  StaySourceTest()
-      : folder_(fs::temp_directory_path() / ("salus-stays-" + std::to_string(getpid()))) {
-    fs::create_directories(folder_);
+  StaySourceTest() : StayFiles(kTransform) {
     write("events.csv",
           "stay_id,time,variable,value\na,0.2,HR,60\na,0.4,HR,80\na,2.5,HR,100\na,1,Temp,98.6\n"
           "b,0,HR,90\nc,3.9,HR,500\nc,3.9,Weight,70\n");
     write("statics.csv", "stay_id,patient_id,Age,ICU\na,P1,50,1\nb,P2,70,2\nc,P2,,1\nd,P3,60,9\n");
     write("labels.csv", "stay_id,death\na,0\nb,1\nc,0\nd,1\n");
   }
-  ~StaySourceTest() override { fs::remove_all(folder_); }
 
-  void write(const std::string& name, const std::string& text) {
-    io::write_text((folder_ / name).string(), text);
-  }
   StaySource source(const std::string& data = "", const std::string& transform = kTransform,
                     const Task& task = kDeath) {
-    return StaySource(Config::parse("root = '" + folder_.string() +
-                                        "'\nevents = 'events.csv'\nstatics = 'statics.csv'\n"
-                                        "labels_file = 'labels.csv'\n" +
-                                        data,
-                                    "test.toml"),
-                      Config::parse(transform, "transform"), task, 1);
+    return open(data, task, transform);
   }
-  std::string refusal(const std::string& data, const Task& task = kDeath) {
-    try {
-      source(data, kTransform, task);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "(nothing thrown)";
-  }
-
-  fs::path folder_;
 };
 
 TEST_F(StaySourceTest, KnowsCasesBeforeAnythingIsGridded) {
@@ -222,10 +201,10 @@ TEST_F(StaySourceTest, AStayLastsUntilItsLastEventOrStep) {
 }
 
 TEST_F(StaySourceTest, RefusesWhatTheDataDoNotHave) {
-  EXPECT_THAT(refusal("label = 'deth'"), HasSubstr("they have death"));
-  EXPECT_THAT(refusal("subgroups = ['Sex']"), HasSubstr("Age"));
-  EXPECT_THAT(refusal("subgroups = ['Age:old']"), HasSubstr("end in a number"));
-  EXPECT_THAT(refusal("future = 'keep'"), HasSubstr("must be one of"));
+  EXPECT_THAT(refusal("label = 'deth'", kDeath), HasSubstr("they have death"));
+  EXPECT_THAT(refusal("subgroups = ['Sex']", kDeath), HasSubstr("Age"));
+  EXPECT_THAT(refusal("subgroups = ['Age:old']", kDeath), HasSubstr("end in a number"));
+  EXPECT_THAT(refusal("future = 'keep'", kDeath), HasSubstr("must be one of"));
   EXPECT_THAT(refusal("", {TaskKind::kMultilabel, {"death", "sepsis"}}), HasSubstr("sepsis"));
 }
 
@@ -234,12 +213,30 @@ TEST_F(StaySourceTest, WithoutStatisticsNothingIsGridded) {
   EXPECT_THROW(stays.open({0})->load({0}), Error);
 }
 
+TEST(StayTransformTest, AStepMayHaveAUnit) {
+  const std::string text(kTransform);
+  const auto step = [&](const std::string& value) {
+    return StayTransform(Config::parse("step = " + value + "\n" + text, "t")).step();
+  };
+  EXPECT_EQ(step("'10 s'"), 10 / 3600.0);
+  EXPECT_EQ(step("'5 min'"), 1 / 12.0);
+  EXPECT_EQ(step("'0.5 h'"), 0.5);
+  EXPECT_EQ(step("0.0027777"), 10 / 3600.0) << "whole seconds, as on the grid";
+}
+
 TEST(StayTransformTest, RefusesStatisticsThatDoNotFit) {
   const std::string text(kTransform);
   EXPECT_THROW(StayTransform(Config::parse(text + "[statistics]\nmean = [1]\nstddev = [1]\n", "t")),
                UsageError);
   EXPECT_THROW(StayTransform(Config::parse("modality = 'vitals'\nvariables = 'none.toml'", "t")),
                Error);
+  for (const char* step : {"0", "0.0001", "'10'", "'10 m'", "'soon'", "1e9"}) {
+    EXPECT_THROW(
+        StayTransform(Config::parse(
+            fmt::format("step = {}\n{}", step, text.substr(text.find("[variables]"))), "t")),
+        UsageError)
+        << step;
+  }
   EXPECT_THROW(
       StayTransform(Config::parse("steps = 0\n" + text.substr(text.find("[variables]")), "t")),
       UsageError);

@@ -48,6 +48,7 @@ TEST(UnitsTest, OthersConvertByAFactor) {
   EXPECT_NEAR(converted(14, "ng/L", "ng/mL"), 0.014, 1e-12);
   EXPECT_NEAR(converted(1, "ukat/L", "U/L"), 60, 1e-12);
   EXPECT_NEAR(converted(1.5, "Hz", "bpm"), 90, 1e-12);
+  EXPECT_NEAR(converted(250, "µV", "mV"), 0.25, 1e-12);
   EXPECT_NEAR(converted(90, "min", "h"), 1.5, 1e-12);
   EXPECT_NEAR(converted(1.2, "L", "mL"), 1200, 1e-9);
 }

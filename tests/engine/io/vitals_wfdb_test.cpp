@@ -1,0 +1,120 @@
+#include "engine/io/vitals_wfdb.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "engine/io/error.h"
+#include "engine/io/wfdb.h"
+#include "tests/support/files.h"
+
+namespace salus::io {
+namespace {
+
+using test::data_path;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class VitalsWfdbTest : public ::testing::Test {
+ protected:
+  void write(const std::string& name, const std::string& bytes) {
+    const std::filesystem::path path = folder_.path(name);
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << bytes;
+  }
+  /// Two signals of four samples at 1 Hz, the third of the second invalid.
+  void write_record(const std::string& name, const std::string& suffix = "") {
+    const std::string stem = std::filesystem::path(name).filename().string();
+    write(name + ".dat",
+          std::string("\x50\x00\x90\x01\x51\x00\x91\x01\x52\x00\x00\x80\x53\x00\x93\x01", 16));
+    write(name + ".hea", stem + " 2 1 4\n" + stem + ".dat 16 1/bpm 16 0 80 " + suffix + "\n" +
+                             stem + ".dat 16 10(300)/mmHg 16 0 400 -31564 0 ABP\n");
+  }
+  VitalsTable read(const std::vector<std::string>& outcomes = {},
+                   const VitalsOptions& options = {}) {
+    return read_wfdb_stays({folder_.path("")}, outcomes, options);
+  }
+  std::string refusal(const std::vector<std::string>& sources) {
+    try {
+      read_wfdb_stays(sources, {});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "(nothing thrown)";
+  }
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(VitalsWfdbTest, ASampleIsAnEventAtItsTimeInItsUnit) {
+  write_record("r", "326 0 HR");
+  const auto table = read();
+  EXPECT_THAT(table.ids, ElementsAre("r"));
+  EXPECT_THAT(table.variables,
+              ElementsAre(VitalsVariable{"ABP", "mmHg"}, VitalsVariable{"HR", "bpm"}));
+  EXPECT_THAT(table.offsets, ElementsAre(0, 7));
+  EXPECT_THAT(table.variable, ElementsAre(1, 0, 1, 0, 1, 1, 0));
+  EXPECT_THAT(table.value, ElementsAre(80, 10, 81, 10.1F, 82, 83, 10.3F));
+  EXPECT_THAT(table.time,
+              ElementsAre(0, 0, 1 / 3600.0, 1 / 3600.0, 2 / 3600.0, 3 / 3600.0, 3 / 3600.0));
+  EXPECT_EQ(table.counts.missing, 1);
+  EXPECT_EQ(table.counts.rows, 7);
+}
+
+TEST_F(VitalsWfdbTest, AFolderHoldsRecordsAlsoInItsFolders) {
+  write_record("p2/r", "326 0 HR");
+  write_record("p1/r", "326 0 HR");
+  write("labels.csv", "record,patient_id,death\np1/r,P9,1\np3/r,P9,0\n");
+  const auto table = read({folder_.path("labels.csv")});
+  EXPECT_THAT(table.ids, ElementsAre("p1/r", "p2/r"));
+  EXPECT_THAT(table.patients, ElementsAre("P9", "p2/r"));
+  EXPECT_THAT(table.label_names, ElementsAre("death"));
+  EXPECT_EQ(table.labels[0], 1);
+  EXPECT_TRUE(std::isnan(table.labels[1]));
+  EXPECT_THAT(table.labelled, ElementsAre(true, false));
+  EXPECT_EQ(table.counts.strangers, 1);
+  EXPECT_THAT(refusal({folder_.path("p1/r"), folder_.path("p2/r.hea")}),
+              AllOf(HasSubstr("Two records"), HasSubstr("\"r\"")));
+}
+
+TEST_F(VitalsWfdbTest, LaterSamplesThanTheLatestAreDropped) {
+  write_record("r", "326 0 HR");
+  VitalsOptions options;
+  options.latest = 1 / 3600.0;
+  const auto table = read({}, options);
+  EXPECT_EQ(table.time.size(), 4U);
+  EXPECT_EQ(table.counts.future, 3);
+}
+
+TEST_F(VitalsWfdbTest, ReadsTheSamplesOfARealRecord) {
+  const auto table = read_wfdb_stays({data_path("vitals/wfdb")}, {});
+  const auto record = read_wfdb(data_path("vitals/wfdb/100"));
+  ASSERT_THAT(table.ids, ElementsAre("100", "100_16"));
+  ASSERT_THAT(table.variables,
+              ElementsAre(VitalsVariable{"MLII", "mV"}, VitalsVariable{"V5", "mV"}));
+  ASSERT_EQ(table.offsets[1], 2 * record.length);
+  for (std::size_t i : {0, 777, 21599}) {
+    EXPECT_EQ(table.value[2 * i], record.signals[0].physical(i));
+    EXPECT_EQ(table.value[2 * i + 1], record.signals[1].physical(i));
+    EXPECT_DOUBLE_EQ(table.time[2 * i] * 3600, static_cast<double>(i) / 360);
+  }
+}
+
+TEST_F(VitalsWfdbTest, RefusesWhatItCannotRead) {
+  EXPECT_THAT(refusal({folder_.path("")}), HasSubstr("holds no WFDB header"));
+  EXPECT_THAT(refusal({folder_.path("absent")}), HasSubstr("absent.hea"));
+  write_record("r", "326 0 HR");
+  std::filesystem::remove(folder_.path("r.dat"));
+  EXPECT_THAT(refusal({folder_.path("")}), HasSubstr("r.dat"));
+  write("r.hea", "r 1 1 4\nr.dat 80 1/bpm 16 0 80 326 0 HR\n");
+  EXPECT_THAT(refusal({folder_.path("r")}), HasSubstr("format 80"));
+  write("r.hea", "r 1 1 4\nr.dat 16 1/bpm\n");
+  write("r.dat", std::string(8, '\0'));
+  EXPECT_THAT(refusal({folder_.path("r")}), AllOf(HasSubstr("signal 0"), HasSubstr("description")));
+}
+
+}  // namespace
+}  // namespace salus::io
