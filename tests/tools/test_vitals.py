@@ -244,7 +244,12 @@ def test_members_that_take_turns_are_judged_on_every_case(salus, stay_config, tm
     card = (bundle / "MODEL_CARD.md").read_text()
     assert "| training | 24 |" in card and "| validation |" not in card
     assert "held out from" in card and "in 3 parts" in card
-    assert len(salus("predict", bundle, STAYS / "set-a").lines) == 24
+    lines = salus("predict", bundle, STAYS / "set-a").lines
+    assert len(lines) == 24
+    found = salus("explain", bundle, STAYS / "set-a", "--stay", lines[3]["id"]).json
+    total = sum(item["attribution"] for item in found["attributions"] + found["statics"])
+    difference = found["logit"] - found["baseline_logit"]
+    assert abs(difference - total) <= max(0.01 * abs(difference), 2e-4)
     assert_error(salus("train", config, "--out", tmp_path / "other", *overrides,
                        "data.split.member_folds=5"), WRONG_USE, "member_folds", "3")
     assert not (tmp_path / "other").exists()
