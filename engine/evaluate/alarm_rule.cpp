@@ -36,8 +36,9 @@ bool raise_alarm(double hour, double refractory, double& last) {
   return true;
 }
 
-std::vector<std::size_t> alarm_steps(std::span<const double> hours,
-                                     std::span<const double> probabilities, const AlarmRule& rule) {
+std::vector<std::size_t> alarm_steps(const std::vector<double>& hours,
+                                     const std::vector<double>& probabilities,
+                                     const AlarmRule& rule) {
   std::vector<std::size_t> steps;
   double last = -std::numeric_limits<double>::infinity();
   for (std::size_t t = 0; t < hours.size(); ++t) {

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <limits>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -16,7 +15,9 @@ struct AlarmTimes {
   /// Before the onset: an alarm is said to be of it from then on; an earlier one is a false alarm.
   double longest_lead = std::numeric_limits<double>::infinity();
 
-  bool operator==(const AlarmTimes&) const = default;
+  bool operator==(const AlarmTimes& other) const {
+    return refractory == other.refractory && longest_lead == other.longest_lead;
+  }
 };
 
 /// "a refractory time of 6 h, a lead of at most 48 h"
@@ -43,7 +44,8 @@ bool raise_alarm(double hour, double refractory, double& last);
 ///
 /// \param hours          [T] since the stay began, rising.
 /// \param probabilities  [T]
-std::vector<std::size_t> alarm_steps(std::span<const double> hours,
-                                     std::span<const double> probabilities, const AlarmRule& rule);
+std::vector<std::size_t> alarm_steps(const std::vector<double>& hours,
+                                     const std::vector<double>& probabilities,
+                                     const AlarmRule& rule);
 
 }  // namespace salus::evaluate

@@ -29,9 +29,11 @@ StayAlarms alarms_of(const Stays& stays, std::size_t stay, const AlarmRule& rule
   StayAlarms result;
   result.hours = stays.duration(stay);
   result.positive = stays.is_positive(stay);
-  const std::size_t begin = stays.offsets[stay], steps = stays.offsets[stay + 1] - begin;
-  const auto hours = std::span(stays.hours).subspan(begin, steps);
-  const auto risk = std::span(stays.probabilities).subspan(begin, steps);
+  const auto of_stay = [&](const std::vector<double>& all) {
+    return std::vector<double>(all.begin() + stays.offsets[stay],
+                               all.begin() + stays.offsets[stay + 1]);
+  };
+  const std::vector<double> hours = of_stay(stays.hours), risk = of_stay(stays.probabilities);
   for (const std::size_t step : alarm_steps(hours, risk, rule)) {
     result.alarms.push_back(hours[step]);
     const double lead = stays.onset[stay] - hours[step];  // NaN without an onset
