@@ -35,16 +35,22 @@ ENGINE_MAY_INCLUDE = {
 # plain headers of the vocabulary that any folder may include
 VOCABULARY = {"engine/core/task.h"}
 NO_TORCH = ("engine/io/", "engine/evaluate/", "engine/report/")
+TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "engine",
+             "kernels", "models", "scripts", "tests", "tools", "weights"}
 MAX_LINES = 400
 MAX_FUNCTION = 80
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|not implemented|placeholder|stub)\b", re.IGNORECASE)
 
 
+def listed(*arguments):
+    names = subprocess.run(["git", "ls-files", *arguments], cwd=ROOT, capture_output=True, text=True,
+                           check=True).stdout.splitlines()
+    return [name for name in names if (ROOT / name).exists()]
+
+
 def sources():
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "--", *MAY_INCLUDE],
-        cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    return [f for f in listed if f.endswith((".h", ".cpp", ".cu", ".cuh")) and (ROOT / f).exists()]
+    return [name for name in listed("-co", "--exclude-standard", "--", *MAY_INCLUDE)
+            if name.endswith((".h", ".cpp", ".cu", ".cuh"))]
 
 
 def include_findings(name, lines):
@@ -89,8 +95,14 @@ def findings(name):
                 yield f"{name}:{number}: unfinished: {line.strip()}"
 
 
+def top_level_findings():
+    for name in sorted({file.split("/")[0] for file in listed()}):
+        if name not in TOP_LEVEL and not name.startswith("."):
+            yield f"{name}: the top level of the project is fixed; put it into a folder"
+
+
 def main():
-    found = [f for name in sources() for f in findings(name)]
+    found = [*top_level_findings(), *(f for name in sources() for f in findings(name))]
     for finding in found:
         print(finding, file=sys.stderr)
     return 1 if found else 0

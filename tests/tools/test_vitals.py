@@ -246,7 +246,8 @@ def test_members_that_take_turns_are_judged_on_every_case(salus, stay_config, tm
     assert "held out from" in card and "in 3 parts" in card
     lines = salus("predict", bundle, STAYS / "set-a").lines
     assert len(lines) == 24
-    found = salus("explain", bundle, STAYS / "set-a", "--stay", lines[3]["id"]).json
+    found = salus("explain", bundle, STAYS / "set-a", "--stay", lines[3]["id"], "--out",
+                  tmp_path / "heatmap.svg").json
     total = sum(item["attribution"] for item in found["attributions"] + found["statics"])
     difference = found["logit"] - found["baseline_logit"]
     assert abs(difference - total) <= max(0.01 * abs(difference), 2e-4)
