@@ -1,6 +1,5 @@
 #include "engine/data/onset_targets.h"
 
-#include <ATen/ops/full.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,9 +12,6 @@ namespace salus::data {
 namespace {
 
 constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
-
-/// The nearest second, as on the grid.
-double seconds(double hours) { return std::round(hours * 3600); }
 
 std::ptrdiff_t find(const std::vector<std::string>& names, const std::string& name) {
   const auto found = std::find(names.begin(), names.end(), name);
@@ -34,16 +30,6 @@ std::vector<float> column_of(const io::VitalsTable& table, const std::string& na
   };
   auto column = take(table.label_names, table.labels);
   return column.empty() ? take(table.static_names, table.statics) : column;
-}
-
-/// The hour of the last event or step.
-double last_hour(const io::VitalsTable& table, std::size_t n) {
-  double last = -std::numeric_limits<double>::infinity();
-  if (table.offsets[n + 1] > table.offsets[n]) last = table.time[table.offsets[n + 1] - 1];
-  if (table.step_offsets.size() > n + 1 && table.step_offsets[n + 1] > table.step_offsets[n]) {
-    last = std::max(last, table.step_time[table.step_offsets[n + 1] - 1]);
-  }
-  return last;
 }
 
 /// Of the labels of steps of stay n.
@@ -92,16 +78,10 @@ class OnsetTargets : public StepTargets {
   std::int64_t labels() const override { return static_cast<std::int64_t>(spec_.horizons.size()); }
 
   at::Tensor of(const std::vector<std::int64_t>& stays) const override {
-    const auto steps = transform_->steps();
-    const auto count = static_cast<std::int64_t>(stays.size());
-    at::Tensor targets = at::full({count, steps, labels()}, kUnknown, at::kFloat);
-    float* out = targets.mutable_data_ptr<float>();
-    for (const auto stay : stays) {
+    return by_stay(*transform_, stays, [&](std::int64_t stay, float* out) {
       const auto length = transform_->length(*table_, stay);
       for (std::int64_t t = 0; t < length; ++t) write(stay, t, out + t * labels());
-      out += steps * labels();
-    }
-    return targets;
+    });
   }
 
   std::vector<float> largest(std::int64_t stay) const override {
@@ -118,17 +98,17 @@ class OnsetTargets : public StepTargets {
   /// The labels of one step, [L].
   void write(std::int64_t stay, std::int64_t t, float* out) const {
     const Onset& onset = onsets_[static_cast<std::size_t>(stay)];
-    const double now = seconds(static_cast<double>(t) * transform_->step());
+    const double now = seconds_of(static_cast<double>(t) * transform_->step());
     for (std::size_t l = 0; l < spec_.horizons.size(); ++l) {
-      out[l] = onset.known ? label(onset, t, now + seconds(spec_.horizons[l])) : kUnknown;
+      out[l] = onset.known ? label(onset, t, now + seconds_of(spec_.horizons[l])) : kUnknown;
     }
   }
 
   float label(const Onset& onset, std::int64_t t, double horizon) const {
     if (std::isnan(onset.hour)) {
-      return spec_.censored_negative || seconds(onset.until) >= horizon ? 0.0F : kUnknown;
+      return spec_.censored_negative || seconds_of(onset.until) >= horizon ? 0.0F : kUnknown;
     }
-    if (transform_->bin(onset.hour) > t) return seconds(onset.hour) <= horizon ? 1.0F : 0.0F;
+    if (transform_->bin(onset.hour) > t) return seconds_of(onset.hour) <= horizon ? 1.0F : 0.0F;
     return spec_.after == OnsetSpec::After::kUnknown    ? kUnknown
            : spec_.after == OnsetSpec::After::kPositive ? 1.0F
                                                         : 0.0F;
@@ -163,7 +143,8 @@ std::vector<Onset> read_onsets(const OnsetSpec& spec, const io::VitalsTable& tab
     if (hours.empty()) {
       onsets.push_back(of_steps(table, n, static_cast<std::size_t>(step_column), spec.label_lead));
     } else {
-      onsets.push_back({!of_labels || table.labelled[n], hours[n], last_hour(table, n)});
+      onsets.push_back({!of_labels || table.labelled[n], hours[n],
+                        last_hour(table, static_cast<std::int64_t>(n))});
     }
   }
   if (!spec.observed_until.empty()) read_ends(spec, table, where, onsets);
@@ -174,7 +155,7 @@ std::unique_ptr<StepTargets> onset_targets(std::shared_ptr<const io::VitalsTable
                                            std::shared_ptr<const StayTransform> transform,
                                            std::vector<Onset> onsets, const OnsetSpec& spec) {
   for (const double horizon : spec.horizons) {
-    if (seconds(horizon) >= seconds(transform->step())) continue;
+    if (seconds_of(horizon) >= seconds_of(transform->step())) continue;
     throw UsageError(fmt::format(
         "A horizon of {} h is below the step of {} h, so that no step could be positive; choose a "
         "longer one, or a shorter [transform] step.",

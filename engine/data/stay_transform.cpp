@@ -49,7 +49,7 @@ double read_step(const Config& table) {
   } else {
     hours = table.get_double("step", 1.0);
   }
-  const double seconds = std::round(hours * 3600);
+  const double seconds = seconds_of(hours);
   if (seconds >= 1 && seconds <= 3600.0 * static_cast<double>(kernels::kMostGridHours)) {
     return seconds / 3600;
   }
@@ -89,6 +89,17 @@ std::string list(const std::vector<T>& values) {
 }
 
 }  // namespace
+
+double seconds_of(double hours) { return std::round(hours * 3600); }
+
+double last_hour(const io::VitalsTable& table, std::int64_t stay) {
+  const auto last = [stay](const std::vector<std::int64_t>& offsets,
+                           const std::vector<double>& times) {
+    const bool none = offsets.size() < 2 || offsets[stay] == offsets[stay + 1];
+    return none ? -std::numeric_limits<double>::infinity() : times[offsets[stay + 1] - 1];
+  };
+  return std::max(last(table.offsets, table.time), last(table.step_offsets, table.step_time));
+}
 
 kernels::VitalsEvents events_of(const io::VitalsTable& table,
                                 const std::vector<std::int64_t>& stays) {
@@ -228,14 +239,7 @@ std::vector<ValueScale> StayTransform::value_scales() const {
 const kernels::VitalsGridSpec& StayTransform::grid() const { return plan().spec(); }
 
 std::int64_t StayTransform::length(const io::VitalsTable& table, std::int64_t stay) const {
-  const auto last = [stay](const std::vector<std::int64_t>& offsets,
-                           const std::vector<double>& times) {
-    const bool none = offsets.size() < 2 || offsets[stay] == offsets[stay + 1];
-    return none ? -std::numeric_limits<double>::infinity() : times[offsets[stay + 1] - 1];
-  };
-  const double end =
-      std::max(last(table.offsets, table.time), last(table.step_offsets, table.step_time));
-  return std::clamp<std::int64_t>(bin(end) + 1, 0, steps_);
+  return std::clamp<std::int64_t>(bin(last_hour(table, stay)) + 1, 0, steps_);
 }
 
 Batch StayTransform::inputs(const io::VitalsTable& table,
@@ -278,15 +282,14 @@ std::vector<std::string> StayTransform::static_names() const {
 }
 
 std::vector<std::int64_t> StayTransform::measured_at(const at::Tensor& mask, std::int64_t d) const {
-  const auto seconds = [](double hours) { return std::round(hours * 3600); };
   const double max_gap =
-      seconds(variables_.variables().at(static_cast<std::size_t>(d)).grid.max_gap);
+      seconds_of(variables_.variables().at(static_cast<std::size_t>(d)).grid.max_gap);
   const auto measured = mask.accessor<float, 2>();
   std::vector<std::int64_t> bins;
   std::int64_t last = -1;
   for (std::int64_t t = 0; t < mask.size(0); ++t) {
     if (measured[t][d] != 0) last = t;
-    const double gap = static_cast<double>(t - last) * seconds(step_);
+    const double gap = static_cast<double>(t - last) * seconds_of(step_);
     bins.push_back(last >= 0 && gap <= max_gap ? last : -1);
   }
   return bins;

@@ -94,6 +94,13 @@ class StayTransform {
   std::shared_ptr<const kernels::VitalsGridPlan> plan_;  ///< null until the statistics are known
 };
 
+/// Whole seconds of so many hours, the nearest ones, as on the grid.
+double seconds_of(double hours);
+
+/// The hour of a stay's last event or, where the source gives steps, the last of these; negative
+/// infinity if there is none.
+double last_hour(const io::VitalsTable& table, std::int64_t stay);
+
 /// The events of some stays of a table, as vitals_grid takes them.
 kernels::VitalsEvents events_of(const io::VitalsTable& table,
                                 const std::vector<std::int64_t>& stays);

@@ -21,19 +21,13 @@ class ColumnTargets : public StepTargets {
   std::int64_t labels() const override { return static_cast<std::int64_t>(columns_.size()); }
 
   at::Tensor of(const std::vector<std::int64_t>& stays) const override {
-    const auto steps = transform_->steps();
-    const auto count = static_cast<std::int64_t>(stays.size());
-    at::Tensor targets = at::full({count, steps, labels()}, kUnknown, at::kFloat);
-    float* out = targets.mutable_data_ptr<float>();
-    for (const auto stay : stays) {
+    return by_stay(*transform_, stays, [&](std::int64_t stay, float* out) {
       for (auto s = table_->step_offsets[stay]; s < table_->step_offsets[stay + 1]; ++s) {
         const auto bin = transform_->bin(table_->step_time[s]);
-        if (bin < 0 || bin >= steps) continue;
+        if (bin < 0 || bin >= transform_->steps()) continue;
         for (std::int64_t l = 0; l < labels(); ++l) out[bin * labels() + l] = label(s, l);
       }
-      out += steps * labels();
-    }
-    return targets;
+    });
   }
 
   std::vector<float> largest(std::int64_t stay) const override {
@@ -99,6 +93,19 @@ class NextTargets : public StepTargets {
 };
 
 }  // namespace
+
+at::Tensor StepTargets::by_stay(
+    const StayTransform& transform, const std::vector<std::int64_t>& stays,
+    const std::function<void(std::int64_t stay, float* out)>& fill) const {
+  const auto count = static_cast<std::int64_t>(stays.size());
+  at::Tensor targets = at::full({count, transform.steps(), labels()}, kUnknown, at::kFloat);
+  float* out = targets.mutable_data_ptr<float>();
+  for (const auto stay : stays) {
+    fill(stay, out);
+    out += transform.steps() * labels();
+  }
+  return targets;
+}
 
 std::unique_ptr<StepTargets> column_targets(std::shared_ptr<const io::VitalsTable> table,
                                             std::shared_ptr<const StayTransform> transform,

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,11 @@ class StepTargets {
   /// [L], for CaseInfo::target: the largest label of a stay's steps, NaN if none is known (or where
   /// it takes the statistics of the training part to know).
   virtual std::vector<float> largest(std::int64_t stay) const = 0;
+
+ protected:
+  /// of() that is NaN but for what `fill` writes into the [T, L] of each stay.
+  at::Tensor by_stay(const StayTransform& transform, const std::vector<std::int64_t>& stays,
+                     const std::function<void(std::int64_t stay, float* out)>& fill) const;
 };
 
 /// The table's labels of steps at `columns`; of the labels in one bin the last counts.

@@ -5,22 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/core/toml_text.h"
 #include "engine/io/error.h"
 
 namespace salus::data {
 namespace {
 
 const std::vector<std::string> kAfter = {"unknown", "positive", "negative"};
-
-/// A TOML string.
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
 
 std::vector<double> read_horizons(const Config& table) {
   const auto horizons = table.get_doubles("horizons");
@@ -76,14 +67,14 @@ std::string onset_toml(const OnsetSpec& spec) {
   return fmt::format(
       "onset = {}\nhorizons = [{}]\nafter_onset = \"{}\"\ncensored = \"{}\"\n"
       "observed_until = {}\nlabel_lead = {}\n",
-      quoted(spec.column), fmt::join(spec.horizons, ", "),
+      toml_string(spec.column), fmt::join(spec.horizons, ", "),
       kAfter[static_cast<std::size_t>(spec.after)], spec.censored_negative ? "negative" : "unknown",
-      quoted(spec.observed_until), spec.label_lead);
+      toml_string(spec.observed_until), spec.label_lead);
 }
 
 std::string next_toml(const NextSpec& spec) {
   std::vector<std::string> names;
-  for (const auto& name : spec.variables) names.push_back(quoted(name));
+  for (const auto& name : spec.variables) names.push_back(toml_string(name));
   return fmt::format("next = [{}]\nahead = {}\n", fmt::join(names, ", "), spec.ahead);
 }
 

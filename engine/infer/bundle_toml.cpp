@@ -8,6 +8,7 @@
 #include "engine/core/config.h"
 #include "engine/data/source.h"
 #include "engine/data/stay_transform.h"
+#include "engine/infer/alarm_table.h"
 #include "engine/io/error.h"
 
 namespace salus::infer {
@@ -99,13 +100,6 @@ Calibration read_calibration(const Config& table) {
       break;
   }
   return calibration;
-}
-
-evaluate::AlarmTimes read_alarms(const Config& table) {
-  evaluate::AlarmTimes times;
-  times.refractory = table.get_double("refractory", times.refractory);
-  times.longest_lead = table.get_double("longest_lead", times.longest_lead);
-  return times;
 }
 
 void read_run(const Config& table, Bundle& bundle) {

@@ -3,27 +3,15 @@
 #include <cmath>
 
 #include "engine/core/config.h"
+#include "engine/core/toml_text.h"
 #include "engine/data/source.h"
+#include "engine/infer/alarm_table.h"
 #include "engine/infer/bundle_toml.h"
 
 namespace salus::infer {
 namespace {
 
 using evaluate::Calibration;
-
-std::string text(const std::string& value) {
-  std::string quoted = "\"";
-  for (const unsigned char c : value) {
-    if (c == '"' || c == '\\') {
-      quoted += {'\\', static_cast<char>(c)};
-    } else if (c < 0x20 || c == 0x7F) {
-      quoted += fmt::format("\\u{:04X}", c);
-    } else {
-      quoted += static_cast<char>(c);
-    }
-  }
-  return quoted + "\"";
-}
 
 /// The shortest decimal that reads back to the same double.
 std::string number(double value) { return fmt::format("{}", value); }
@@ -41,8 +29,9 @@ std::string write_accepts(const Acceptance& accepts) {
       "\n# An image that differs is refused, or scored and flagged.\n[accepts]\n"
       "modalities = {}\nviews = {}\nsamples = \"{}\"\nmin_bits = {}\nmax_bits = {}\nunit = {}\n"
       "on_mismatch = \"{}\"\n",
-      list(accepts.modalities, text), list(accepts.views, text), samples, accepts.min_bits,
-      accepts.max_bits, text(accepts.unit), accepts.refuse ? "refuse" : "flag");
+      list(accepts.modalities, toml_string), list(accepts.views, toml_string), samples,
+      accepts.min_bits, accepts.max_bits, toml_string(accepts.unit),
+      accepts.refuse ? "refuse" : "flag");
 }
 
 std::string write_calibration(const Calibration& calibration) {
@@ -69,13 +58,13 @@ std::string write_options(const std::string& table, const ModelSpec& model) {
   if (model.options.empty()) return "";
   std::string out = fmt::format("\n[{}.options]\n", table);
   for (const auto& [key, value] : model.options) {
-    out += fmt::format("{} = {}\n", text(key), number(value));
+    out += fmt::format("{} = {}\n", toml_string(key), number(value));
   }
   return out;
 }
 
 std::string write_model(const ModelSpec& model) {
-  std::string out = fmt::format("\n[model]\nname = {}\n", text(model.name));
+  std::string out = fmt::format("\n[model]\nname = {}\n", toml_string(model.name));
   if (model.modality == Modality::kVitals) {
     out += fmt::format("variables = {}\nstatics = {}\nsteps = {}\nper_step = {}\n", model.variables,
                        model.statics, model.steps, model.per_step);
@@ -85,7 +74,7 @@ std::string write_model(const ModelSpec& model) {
   }
   out += write_options("model", model);
   for (const ModelSpec& member : model.members) {
-    out += fmt::format("\n[[model.member]]\nname = {}\n", text(member.name));
+    out += fmt::format("\n[[model.member]]\nname = {}\n", toml_string(member.name));
     out += write_options("model.member", member);
   }
   return out;
@@ -97,23 +86,12 @@ std::string write_transform(const Bundle& bundle) {
   return "\n" + Config::parse(resolved, "transform").to_toml("transform");
 }
 
-/// Nothing where all is as without the table, which older programs do not know.
-std::string write_alarms(const evaluate::AlarmTimes& times) {
-  if (times == evaluate::AlarmTimes{}) return "";
-  std::string out =
-      fmt::format("\n# Hours.\n[alarms]\nrefractory = {}\n", number(times.refractory));
-  if (std::isfinite(times.longest_lead)) {
-    out += fmt::format("longest_lead = {}\n", number(times.longest_lead));
-  }
-  return out;
-}
-
 std::string write_run(const Bundle& bundle) {
   return fmt::format(
       "\n# Every forward pass has this many images (zeros where there are fewer), so that a score\n"
       "# does not depend on its neighbours.\n[run]\nmicro_batch = {}\nweights_dtype = {}\n"
       "compute_dtype = {}\n",
-      bundle.micro_batch, text(bundle.weights_dtype), text(bundle.compute_dtype));
+      bundle.micro_batch, toml_string(bundle.weights_dtype), toml_string(bundle.compute_dtype));
 }
 
 }  // namespace
@@ -122,17 +100,18 @@ std::string write_bundle_toml(const Bundle& bundle, const std::vector<FileChecks
   std::string out = fmt::format(
       "# A trained model of Salus. The files beside this one are named below with their SHA-256.\n"
       "format = {}\nname = {}\n\n[task]\nkind = \"{}\"\nlabels = {}\n",
-      kBundleFormat, text(bundle.name), to_string(bundle.task.kind),
-      list(bundle.task.labels, text));
+      kBundleFormat, toml_string(bundle.name), to_string(bundle.task.kind),
+      list(bundle.task.labels, toml_string));
   out += write_model(bundle.model) + write_transform(bundle) + write_accepts(bundle.accepts);
   for (const Calibration& calibration : bundle.calibration) out += write_calibration(calibration);
   for (const OperatingPoint& point : bundle.operating_points) {
     out += fmt::format("\n[[operating_point]]\nname = {}\nlabel = {}\nthreshold = {}\n",
-                       text(point.name), text(point.label), number(point.threshold));
+                       toml_string(point.name), toml_string(point.label), number(point.threshold));
   }
   out += write_alarms(bundle.alarms) + write_run(bundle);
   for (const FileChecksum& file : files) {
-    out += fmt::format("\n[[file]]\nname = {}\nsha256 = {}\n", text(file.name), text(file.sha256));
+    out += fmt::format("\n[[file]]\nname = {}\nsha256 = {}\n", toml_string(file.name),
+                       toml_string(file.sha256));
   }
   return out;
 }

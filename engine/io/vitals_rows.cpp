@@ -113,21 +113,31 @@ std::map<const NameTable*, std::vector<std::int32_t>> join_names(
     if (stay.names == nullptr || !places.try_emplace(stay.names).second) continue;
     variables.insert(variables.end(), stay.names->names().begin(), stay.names->names().end());
   }
-  const auto before = [](const VitalsVariable& a, const VitalsVariable& b) {
-    return std::tie(a.name, a.unit) < std::tie(b.name, b.unit);
-  };
-  std::sort(variables.begin(), variables.end(), before);
-  variables.erase(std::unique(variables.begin(), variables.end()), variables.end());
-  for (auto& [names, place] : places) {
-    for (const VitalsVariable& name : names->names()) {
-      const auto at = std::lower_bound(variables.begin(), variables.end(), name, before);
-      place.push_back(static_cast<std::int32_t>(at - variables.begin()));
-    }
-  }
+  order_variables(variables);
+  for (auto& [names, place] : places) place = places_of(*names, variables);
   return places;
 }
 
+bool before(const VitalsVariable& a, const VitalsVariable& b) {
+  return std::tie(a.name, a.unit) < std::tie(b.name, b.unit);
+}
+
 }  // namespace
+
+void order_variables(std::vector<VitalsVariable>& variables) {
+  std::sort(variables.begin(), variables.end(), before);
+  variables.erase(std::unique(variables.begin(), variables.end()), variables.end());
+}
+
+std::vector<std::int32_t> places_of(const NameTable& names,
+                                    const std::vector<VitalsVariable>& variables) {
+  std::vector<std::int32_t> places;
+  for (const VitalsVariable& name : names.names()) {
+    const auto at = std::lower_bound(variables.begin(), variables.end(), name, before);
+    places.push_back(static_cast<std::int32_t>(at - variables.begin()));
+  }
+  return places;
+}
 
 void settle_rows(std::vector<VitalsRow>& rows, const VitalsOptions& options,
                  const std::string& origin, VitalsCounts& counts) {

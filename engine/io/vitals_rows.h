@@ -85,6 +85,12 @@ struct StayRows {
 void settle_rows(std::vector<VitalsRow>& rows, const VitalsOptions& options,
                  const std::string& origin, VitalsCounts& counts);
 
+/// Puts variables into alphabetical order, each once.
+void order_variables(std::vector<VitalsVariable>& variables);
+/// For each name its place among `variables`, which are in order and have it.
+std::vector<std::int32_t> places_of(const NameTable& names,
+                                    const std::vector<VitalsVariable>& variables);
+
 /// Appends the stays, in their order. \throws salus::Error if two have one id.
 void merge_stays(const std::vector<StayRows>& stays, VitalsTable& table);
 

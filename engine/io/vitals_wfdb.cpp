@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <numeric>
-#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -83,20 +81,10 @@ class RecordReader {
 
   /// Puts the variables into alphabetical order.
   void finish() {
-    const auto& names = names_.names();
-    std::vector<std::int32_t> order(names.size()), place(names.size());
-    std::iota(order.begin(), order.end(), 0);
-    const auto key = [&](std::int32_t v) {
-      return std::tie(names[static_cast<std::size_t>(v)].name,
-                      names[static_cast<std::size_t>(v)].unit);
-    };
-    std::sort(order.begin(), order.end(),
-              [&](std::int32_t a, std::int32_t b) { return key(a) < key(b); });
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      place[static_cast<std::size_t>(order[i])] = static_cast<std::int32_t>(i);
-      table_.variables.push_back(names[static_cast<std::size_t>(order[i])]);
-    }
-    for (auto& variable : table_.variable) variable = place[static_cast<std::size_t>(variable)];
+    table_.variables = names_.names();
+    order_variables(table_.variables);
+    const auto places = places_of(names_, table_.variables);
+    for (auto& variable : table_.variable) variable = places[static_cast<std::size_t>(variable)];
   }
 
  private:

@@ -37,7 +37,8 @@ std::map<std::string, at::Tensor> weights_of(const std::vector<FitResult>& fits)
 
 /// Turns `bundle`, whose task, transform and weights (weights_of()) are set and whose model has the
 /// sizes of the input, into the ensemble of trained networks. Each one's logits are calibrated on what
-/// was held out from it (Platt; multiclass: a temperature; regression: as they are) before they are averaged.
+/// was held out from it (Platt; multiclass: a temperature; regression: as they are) before they are
+/// averaged.
 void make_ensemble(infer::Bundle& bundle, const std::vector<MemberPlan>& members,
                    const std::vector<FitResult>& fits, const Registry& registry, const Parts& parts,
                    const std::string& device, int threads,

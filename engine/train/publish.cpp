@@ -9,6 +9,7 @@
 
 #include "engine/data/source.h"
 #include "engine/evaluate/operating_point.h"
+#include "engine/infer/alarm_table.h"
 #include "engine/io/error.h"
 #include "engine/train/held_out.h"
 
@@ -39,11 +40,9 @@ infer::Acceptance read_acceptance(const Config& table) {
 
 /// Keys that an image model does not have: there they are unknown.
 evaluate::AlarmTimes read_alarms(const Config& root) {
-  evaluate::AlarmTimes times;
-  if (data::modality_of(root.table("transform")) != Modality::kVitals) return times;
+  if (data::modality_of(root.table("transform")) != Modality::kVitals) return {};
   const Config table = root.table("evaluate");
-  times.refractory = table.get_double("refractory", times.refractory);
-  times.longest_lead = table.get_double("longest_lead", times.longest_lead);
+  const evaluate::AlarmTimes times = infer::read_alarms(table);
   const std::string problem = evaluate::problem_of(times);
   if (problem.empty()) return times;
   const char* key = times.longest_lead > 0 ? "refractory" : "longest_lead";

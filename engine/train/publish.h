@@ -50,8 +50,8 @@ struct Completed {
 };
 
 /// Completes `bundle` (its weights, model, task and transform are set): scores the cases that were held
-/// out (score_held_out()) the way it will score all others, fits calibration and operating points on them, and writes
-/// metrics.json.
+/// out (score_held_out()) the way it will score all others, fits calibration and operating points on
+/// them, and writes metrics.json.
 Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
                           const Registry& registry, const Parts& parts, const std::string& device,
                           int threads, const std::function<void(const std::string&)>& warn);

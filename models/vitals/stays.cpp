@@ -39,10 +39,13 @@ Stays stays_of(const Batch& batch, std::int64_t statics, bool training) {
   return stays;
 }
 
-at::Tensor seen(const Stays& stays) {
+at::Tensor within(const Stays& stays) {
   const auto steps = at::arange(stays.values.size(1), stays.length.options());
-  const at::Tensor within = steps.unsqueeze(0).lt(stays.length.unsqueeze(1));
-  return stays.mask.ne(0).logical_and(within.to(stays.mask.device()).unsqueeze(2));
+  return steps.unsqueeze(0).lt(stays.length.unsqueeze(1)).to(stays.values.device());
+}
+
+at::Tensor seen(const Stays& stays) {
+  return stays.mask.ne(0).logical_and(within(stays).unsqueeze(2));
 }
 
 at::Tensor series_of(const Stays& stays) {

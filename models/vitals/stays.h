@@ -20,6 +20,9 @@ struct Stays {
 /// \throws c10::Error if an input is missing or "static" is not [N, S].
 Stays stays_of(const Batch& batch, std::int64_t statics, bool training);
 
+/// bool [N, T]: the steps that each stay has.
+at::Tensor within(const Stays& stays);
+
 /// bool [N, T, D]: observed, and within the stay.
 at::Tensor seen(const Stays& stays);
 

@@ -8,7 +8,7 @@
 
 namespace salus::models {
 
-constexpr std::int64_t kBinRows = 1 << 16;  ///< quantiles are estimated from so many at least
+constexpr std::int64_t kBinRows = 1 << 16;  ///< quantiles are estimated from so many at most
 
 using NoAutocast = c10::impl::ExcludeDispatchKeyGuard;
 
@@ -53,10 +53,7 @@ void VitalsModel::fit_statistics(const std::function<bool(Batch& batch)>& next) 
   for (Batch batch; next(batch);) {
     const Stays stays = stays_of(batch, known_.statics, /*training=*/true);
     at::Tensor known = known_.of(stays);
-    if (known_.per_step) {
-      const at::Tensor steps = at::arange(known.size(1), stays.length.options());
-      known = known.index({steps.unsqueeze(0).lt(stays.length.unsqueeze(1)).to(known.device())});
-    }
+    if (known_.per_step) known = known.index({within(stays)});
     sample.add(known.to(at::kCPU));
   }
   const at::Tensor rows = sample.rows();

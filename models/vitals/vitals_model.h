@@ -18,10 +18,10 @@ namespace salus::models {
 /// dropout and a linear head.
 ///
 /// Per stay the head sees [state after the last valid step, static, summary, recent]; per step
-/// (ModelSpec::per_step) [state, static, summary so far, recent] of every step. Static covariates also set the state
-/// before the first step, tanh(static_state(static)), which is all that a stay without steps has.
-/// Features and logits are float32 whatever the encoder computes in: a logit rounded to bfloat16
-/// would tie scores that differ.
+/// (ModelSpec::per_step) [state, static, summary so far, recent] of every step. Static covariates also
+/// set the state before the first step, tanh(static_state(static)), which is all that a stay without
+/// steps has. Features and logits are float32 whatever the encoder computes in: a logit rounded to
+/// bfloat16 would tie scores that differ.
 ///
 /// With the option `bins` each of these numbers stands beside its place among the training part's
 /// quantiles (models/vitals/quantile_bins.h).
@@ -29,9 +29,9 @@ namespace salus::models {
 /// With the option `head` a layer of so many rectified units lies between them and the linear head:
 /// the embedding then.
 ///
-/// Options: hidden, dropout, summary, recent, bins, head. Parameters: static_state.{weight,bias} if there are
-/// statics, bins.{knots,count} if there are such, head.{weight,bias} if there is such a layer,
-/// fc.{weight,bias}, and the encoder's.
+/// Options: hidden, dropout, summary, recent, bins, head. Parameters: static_state.{weight,bias} if
+/// there are statics, bins.{knots,count} if there are such, head.{weight,bias} if there is such a
+/// layer, fc.{weight,bias}, and the encoder's.
 class VitalsModel : public Model {
  public:
   /// \throws c10::Error if the batch lacks an input or has one of another shape (stays_of()).
