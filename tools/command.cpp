@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include "engine/core/memory.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
 
@@ -17,6 +18,7 @@ void Common::add_to(CLI::App& app) {
 
 void Common::apply() const {
   if (threads < 0) throw UsageError("--threads must be at least 1.");
+  if (device == "cpu") keep_memory();
   at::set_num_threads(threads > 0 ? threads : io::available_threads());
 }
 

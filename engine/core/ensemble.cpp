@@ -10,10 +10,12 @@
 
 namespace salus {
 
+std::string member_name(std::size_t member) { return fmt::format("member{}", member); }
+
 Ensemble::Ensemble(std::vector<std::shared_ptr<Model>> members, std::int64_t outputs)
     : members_(std::move(members)) {
   for (std::size_t m = 0; m < members_.size(); ++m) {
-    register_module(fmt::format("member{}", m), members_[m]);
+    register_module(member_name(m), members_[m]);
     slopes_.push_back(register_buffer(fmt::format("slope{}", m), at::ones({outputs})));
     intercepts_.push_back(register_buffer(fmt::format("intercept{}", m), at::zeros({outputs})));
   }

@@ -2,11 +2,15 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "engine/core/model.h"
 
 namespace salus {
+
+/// What an ensemble calls its member m: "member0".
+std::string member_name(std::size_t member);
 
 /// Several models of one task on the same inputs. A logit is the mean over the members of slope_m z_m +
 /// intercept_m, label by label: an average in logit space, after the calibration (Platt) that makes

@@ -13,6 +13,13 @@ namespace salus {
 
 class Model;
 
+/// A static covariate that is a time on a stay's clock, as of the admission to hospital before a stay in
+/// intensive care. Bin t lies t - (scale z + offset) bins after it, z being the number in "static".
+struct StaticClock {
+  std::int64_t column = 0;  ///< of "static"
+  double scale = 1, offset = 0;
+};
+
 /// What a factory is given. Keys in `options` are the architecture's own ("width", "dropout", ...).
 struct ModelSpec {
   std::string name;
@@ -22,10 +29,11 @@ struct ModelSpec {
   std::int64_t outputs = 1;
   std::map<std::string, double> options;
   Modality modality = Modality::kImage;
-  std::int64_t variables = 0;  ///< D of vitals
-  std::int64_t statics = 0;    ///< S of vitals; 0 = none
-  std::int64_t steps = 0;      ///< T of vitals: the longest stay
-  bool per_step = false;       ///< vitals: logits [N, T, L], one row a step, instead of [N, L]
+  std::int64_t variables = 0;       ///< D of vitals
+  std::int64_t statics = 0;         ///< S of vitals; 0 = none
+  std::int64_t steps = 0;           ///< T of vitals: the longest stay
+  bool per_step = false;            ///< vitals: logits [N, T, L], one row a step, instead of [N, L]
+  std::vector<StaticClock> clocks;  ///< of vitals
   /// Of an ensemble (engine/core/ensemble.h): names and options of its members, whose sizes are the
   /// ensemble's. Not empty exactly if `name` is "ensemble".
   std::vector<ModelSpec> members;

@@ -219,6 +219,7 @@ void StaySource::describe(ModelSpec& spec) const {
   spec.modality = Modality::kVitals;
   spec.variables = static_cast<std::int64_t>(transform_->variables().variables().size());
   spec.statics = transform_->static_width();
+  spec.clocks = transform_->clocks();
   spec.steps = transform_->steps();
   spec.per_step = targets_ != nullptr;
 }

@@ -214,6 +214,20 @@ std::int64_t StayTransform::static_width() const {
   return static_cast<std::int64_t>(static_mean_.size() + flags_.size());
 }
 
+std::vector<StaticClock> StayTransform::clocks() const {
+  std::vector<StaticClock> clocks;
+  std::size_t column = 0;
+  for (const Static& fixed : variables_.statics()) {
+    if (fixed.clock) {
+      clocks.push_back({.column = static_cast<std::int64_t>(column),
+                        .scale = static_stddev_.at(column) / step_,
+                        .offset = static_mean_.at(column) / step_});
+    }
+    column += std::max<std::size_t>(fixed.categories.size(), 1);
+  }
+  return clocks;
+}
+
 const kernels::VitalsGridPlan& StayTransform::plan() const {
   if (plan_) return *plan_;
   throw Error(

@@ -6,6 +6,7 @@
 
 #include "engine/core/batch.h"
 #include "engine/core/config.h"
+#include "engine/core/registry.h"
 #include "engine/data/target_spec.h"
 #include "engine/data/variables.h"
 #include "engine/io/vitals.h"
@@ -75,6 +76,8 @@ class StayTransform {
   /// From the z-scores of the targets `next` to values, one each; none for other targets.
   std::vector<ValueScale> value_scales() const;
   std::int64_t static_width() const;
+  /// Of the statics with `clock`.
+  std::vector<StaticClock> clocks() const;
   /// The table with the variables and everything learnt in it.
   std::string toml() const;
 

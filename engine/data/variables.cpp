@@ -110,6 +110,11 @@ Static read_static(const Config& config) {
   read_measure(config, fixed);
   read_range(config, fixed.low, fixed.high);
   fixed.categories = config.get_doubles("categories", {});
+  fixed.clock = config.get_bool("clock", false);
+  if (fixed.clock && !fixed.categories.empty()) {
+    throw UsageError(fmt::format("{} cannot be true of a static with categories: it is a time.",
+                                 config.where("clock")));
+  }
   return fixed;
 }
 

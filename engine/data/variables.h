@@ -37,6 +37,7 @@ struct Variable : Measure {
 struct Static : Measure {
   double low = 0, high = 0;        ///< plausible range; outside is missing
   std::vector<double> categories;  ///< not empty: one column of 0 and 1 for each
+  bool clock = false;              ///< hours on the stay's clock
 };
 
 /// What became of a source's values.
@@ -64,6 +65,8 @@ struct MapCounts {
 ///   fill = "mean"                 mean (default), zero, nan
 ///   [[static]]                    name to range as above, and
 ///   categories = [1, 2, 3, 4]     one column each
+///   clock = true                  hours from the stay's beginning, below 0 before it: models are also
+///                                 told the time since then, bin by bin
 ///
 /// \throws UsageError (parse) for unknown keys, naming the nearest known one, two variables that
 ///         share a name, units that nothing converts, an empty range and other values than stated.

@@ -40,6 +40,14 @@ void read_vitals_input(const Config& table, ModelSpec& spec) {
   spec.statics = table.get_int("statics", 0);
   spec.steps = table.get_int("steps");
   spec.per_step = table.get_bool("per_step", false);
+  for (const Config& clock : table.tables("clock")) {
+    spec.clocks.push_back({.column = clock.get_int("column"),
+                           .scale = clock.get_double("scale"),
+                           .offset = clock.get_double("offset")});
+    if (spec.clocks.back().column < 0 || spec.clocks.back().column >= spec.statics) {
+      throw Error(fmt::format("{} must be that of a static.", clock.where("column")));
+    }
+  }
 }
 
 ModelSpec read_model(const Config& table, Modality modality, std::int64_t outputs) {

@@ -68,6 +68,12 @@ std::string write_model(const ModelSpec& model) {
   if (model.modality == Modality::kVitals) {
     out += fmt::format("variables = {}\nstatics = {}\nsteps = {}\nper_step = {}\n", model.variables,
                        model.statics, model.steps, model.per_step);
+    for (const StaticClock& clock : model.clocks) {
+      out += fmt::format(
+          "\n[[model.clock]]  # a static that is a time; bins from its z-score\n"
+          "column = {}\nscale = {}\noffset = {}\n",
+          clock.column, number(clock.scale), number(clock.offset));
+    }
   } else {
     out += fmt::format("input = [{}, {}, {}]  # channels, height, width\n", model.channels,
                        model.height, model.width);

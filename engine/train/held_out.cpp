@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "engine/core/ensemble.h"
 #include "engine/infer/session.h"
 #include "engine/io/error.h"
 
@@ -29,9 +30,9 @@ infer::Bundle with_members(const infer::Bundle& ensemble, const std::vector<std:
     const std::size_t from = members[to];
     some.model.members.push_back(ensemble.model.members[from]);
     for (const auto& [name, tensor] : ensemble.weights) {
-      const auto prefix = fmt::format("member{}.", from);
+      const auto prefix = member_name(from) + ".";
       if (name.starts_with(prefix)) {
-        some.weights[fmt::format("member{}.{}", to, name.substr(prefix.size()))] = tensor;
+        some.weights[member_name(to) + "." + name.substr(prefix.size())] = tensor;
       }
     }
     for (const char* name : {"slope", "intercept"}) {

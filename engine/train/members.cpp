@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "engine/core/ensemble.h"
 #include "engine/infer/predict_cases.h"
 #include "engine/infer/session.h"
 #include "engine/io/error.h"
@@ -83,7 +84,7 @@ std::map<std::string, at::Tensor> weights_of(const std::vector<FitResult>& fits)
   std::map<std::string, at::Tensor> all;
   for (std::size_t m = 0; m < fits.size(); ++m) {
     for (const auto& [name, tensor] : fits[m].best_weights) {
-      all[fmt::format("member{}.{}", m, name)] = tensor;
+      all[member_name(m) + "." + name] = tensor;
     }
   }
   return all;

@@ -8,13 +8,13 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "engine/core/memory.h"
 #include "engine/infer/weights.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
 #include "engine/train/environment.h"
 #include "engine/train/held_out.h"
 #include "engine/train/members.h"
-#include "engine/train/memory.h"
 #include "engine/train/model_card.h"
 #include "engine/train/out_of_fold.h"
 #include "engine/train/parts.h"

@@ -8,8 +8,8 @@
 #include <cmath>
 #include <filesystem>
 
+#include "engine/core/memory.h"
 #include "engine/io/error.h"
-#include "engine/train/memory.h"
 #include "engine/train/precision.h"
 #include "engine/train/trainer_impl.h"
 #include "engine/train/validation.h"

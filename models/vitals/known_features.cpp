@@ -1,5 +1,7 @@
 #include "models/vitals/known_features.h"
 
+#include <algorithm>
+
 namespace salus::models {
 
 at::Tensor KnownFeatures::of(const Stays& stays) const {
@@ -10,7 +12,30 @@ at::Tensor KnownFeatures::of(const Stays& stays) const {
   if (window > 0) {
     parts.push_back(per_step ? recent_steps(stays, window) : models::recent(stays, window));
   }
+  if (!clocks.empty()) parts.push_back(since_clocks(stays));
   return at::cat(parts, -1);
+}
+
+/// float32 [N, C] at the last bin, of a stay without bins at the first; or, per step, [N, T, C].
+at::Tensor KnownFeatures::since_clocks(const Stays& stays) const {
+  const at::Tensor given = stays.statics.to(at::kDouble);
+  at::Tensor bin = stays.length.to(given.device()).sub(1).clamp_min(0).to(at::kDouble);
+  if (per_step) bin = at::arange(stays.values.size(1), given.options()).unsqueeze(0);
+  std::vector<at::Tensor> since;
+  for (const StaticClock& clock : clocks) {
+    at::Tensor at = given.select(1, clock.column) * clock.scale + clock.offset;
+    if (per_step) at = at.unsqueeze(1);
+    since.push_back((bin - at).clamp_min(0).log1p().to(at::kFloat));
+  }
+  return at::stack(since, -1);
+}
+
+void KnownFeatures::put_clocks(double bin, float* known) const {
+  float* to = known + clocks_at();
+  for (const StaticClock& clock : clocks) {
+    const double at = known[clock.column] * clock.scale + clock.offset;
+    *to++ = static_cast<float>(std::log1p(std::max(bin - at, 0.0)));
+  }
 }
 
 at::Tensor KnownFeatures::present(const at::Tensor& known) const {
@@ -25,10 +50,10 @@ at::Tensor KnownFeatures::present(const at::Tensor& known) const {
   if (window > 0) {
     const auto first = statics + summary_width();
     const at::Tensor numbers = group(known, first, kRecent), to = group(is, first, kRecent);
-    const at::Tensor seen = numbers.select(-1, 0).ne(0).unsqueeze(-1);
-    to.narrow(-1, 1, 2).copy_(seen);
-    to.narrow(-1, 3, 3).copy_(
-        seen.logical_and(numbers.select(-1, 2).lt(in_window()).unsqueeze(-1)));
+    const at::Tensor seen = numbers.select(-1, kSeen).ne(0).unsqueeze(-1);
+    to.narrow(-1, kLast, kShare - kLast).copy_(seen);
+    to.narrow(-1, kWindow, kWindowed)
+        .logical_and_(numbers.select(-1, kSince).lt(in_window()).unsqueeze(-1));
   }
   return is;
 }
@@ -40,11 +65,13 @@ bool KnownFeatures::present(const float* known, std::int64_t feature) const {
     const auto place = at % kSummaries;
     return place == kCount || known[feature - place + kCount] != 0;
   }
+  if (window == 0 || at - summary_width() >= kRecent * variables)
+    return true;  // the age, the clocks
   const auto place = (at - summary_width()) % kRecent;
-  if (feature == width() - 1) return true;
   const float* numbers = known + feature - place;
-  if (place == 0) return true;
-  return numbers[0] != 0 && (place < 3 || numbers[2] < in_window());
+  if (place == kSeen || place == kShare) return true;
+  const bool windowed = place >= kWindow && place < kWindow + kWindowed;
+  return numbers[kSeen] != 0 && (!windowed || numbers[kSince] < in_window());
 }
 
 }  // namespace salus::models

@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <cstdint>
+#include <vector>
 
+#include "engine/core/registry.h"
 #include "models/vitals/recent.h"
 #include "models/vitals/stays.h"
 #include "models/vitals/summary.h"
@@ -12,15 +14,18 @@
 namespace salus::models {
 
 /// What a head is told beside the encoder's state: static covariates, the summary of each variable if
-/// asked for, and what is recent of each, with the age of the stay, if there is a window. F = S + 7 D + 6 D + 1.
+/// asked for, what is recent of each, with the age of the stay, if there is a window, and
+/// log(1 + bins since) of each clock, 0 before it. F = S + 7 D + 8 D + 1 + C.
 struct KnownFeatures {
   std::int64_t variables, statics;
   bool per_step, summary;
   std::int64_t window;  ///< bins; 0 = nothing recent
+  std::vector<StaticClock> clocks = {};
 
   std::int64_t summary_width() const { return summary ? kSummaries * variables : 0; }
   std::int64_t recent_width() const { return window > 0 ? kRecent * variables + 1 : 0; }
-  std::int64_t width() const { return statics + summary_width() + recent_width(); }
+  std::int64_t clocks_at() const { return statics + summary_width() + recent_width(); }
+  std::int64_t width() const { return clocks_at() + static_cast<std::int64_t>(clocks.size()); }
 
   /// float32 [N, F] of whole stays or, per step, so far: [N, T, F].
   at::Tensor of(const Stays& stays) const;
@@ -30,7 +35,12 @@ struct KnownFeatures {
   /// The same of one number of a row.
   bool present(const float* known, std::int64_t feature) const;
 
+  /// The clocks of a row at bin `bin`, from the statics in it.
+  void put_clocks(double bin, float* known) const;
+
  private:
+  at::Tensor since_clocks(const Stays& stays) const;
+
   /// log(1 + bins since) of an observation in the window is below this.
   double in_window() const { return std::log1p(static_cast<double>(window) - 0.5); }
 };

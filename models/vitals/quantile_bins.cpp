@@ -6,7 +6,8 @@
 namespace salus::models {
 namespace {
 
-constexpr double kNearest = 1e-3;  ///< standard deviations between two knots at least
+constexpr std::int64_t kGrain = 16;  ///< rows that a thread takes at a time at least
+constexpr double kNearest = 1e-3;    ///< standard deviations between two knots at least
 
 /// Distinct quantiles of ascending values, `bins` + 1 at most.
 std::vector<float> distinct_quantiles(const std::vector<float>& sorted, std::int64_t bins) {
@@ -33,11 +34,37 @@ std::vector<float> sorted_values(const at::Tensor& column, const at::Tensor& pre
   return {first, first + kept.numel()};
 }
 
+/// forward() without a gradient, rows in parallel.
+at::Tensor by_row(const QuantileBinsImpl& bins, const at::Tensor& values,
+                  const at::Tensor& present) {
+  const at::Tensor from = values.contiguous(), is = present.contiguous();
+  auto shape = values.sizes().vec();
+  const std::int64_t features = shape.back(), width = bins.width();
+  shape.back() = width;
+  at::Tensor to = at::empty(shape, from.options());
+  const QuantileBinsRow row(bins);
+  const float* x = from.const_data_ptr<float>();
+  const bool* seen = is.const_data_ptr<bool>();
+  float* y = to.mutable_data_ptr<float>();
+  at::parallel_for(0, from.numel() / features, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const bool* has = seen + i * features;
+      row(x + i * features, [has](std::int64_t f) { return has[f]; }, y + i * width);
+    }
+  });
+  return to;
+}
+
 }  // namespace
 
-QuantileBinsImpl::QuantileBinsImpl(std::int64_t features, std::int64_t bins)
+QuantileBinsImpl::QuantileBinsImpl(std::int64_t features, std::int64_t bins, BinForm form)
     : knots(register_buffer("knots", at::zeros({features, bins + 1}))),
-      count(register_buffer("count", at::zeros({features}))) {}
+      count(register_buffer("count", at::zeros({features}))),
+      form_(form) {}
+
+std::int64_t QuantileBinsImpl::width() const {
+  return knots.size(0) * (form_ == BinForm::kPlace ? 2 : knots.size(1) - 1);
+}
 
 void QuantileBinsImpl::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
   to(device, non_blocking);
@@ -61,6 +88,20 @@ void QuantileBinsImpl::fit(const at::Tensor& rows, const at::Tensor& present) {
 }
 
 at::Tensor QuantileBinsImpl::forward(const at::Tensor& values, const at::Tensor& present) {
+  if (values.is_cpu() && !values.requires_grad()) return by_row(*this, values, present);
+  const at::Tensor known = present.logical_and(count.gt(1));
+  return form_ == BinForm::kPlace ? places(values, known) : pieces(values, known);
+}
+
+at::Tensor QuantileBinsImpl::pieces(const at::Tensor& values, const at::Tensor& known) const {
+  const auto bins = knots.size(1) - 1;
+  const at::Tensor low = knots.narrow(1, 0, bins), width = knots.narrow(1, 1, bins) - low;
+  const at::Tensor into = (values.unsqueeze(-1) - low) / width.masked_fill(width.le(0), 1);
+  const at::Tensor none = known.unsqueeze(-1).logical_and(width.gt(0)).logical_not();
+  return into.clamp(0, 1).masked_fill(none, 0).flatten(-2);
+}
+
+at::Tensor QuantileBinsImpl::places(const at::Tensor& values, const at::Tensor& known) const {
   const at::Tensor flat = values.flatten(0, -2).t().contiguous();  // [F, R]
   const at::Tensor inside = flat.maximum(knots.narrow(1, 0, 1)).minimum(knots.narrow(1, -1, 1));
   const at::Tensor last = (count - 2).clamp_min(0).to(at::kLong).unsqueeze(1);
@@ -70,26 +111,25 @@ at::Tensor QuantileBinsImpl::forward(const at::Tensor& values, const at::Tensor&
   const at::Tensor within = (inside - low) / width.masked_fill(width.le(0), 1);
   const at::Tensor bins = (count - 1).clamp_min(1).unsqueeze(1);
   const at::Tensor place = ((left + within) * (2 / bins) - 1).t().view(values.sizes());
-  const at::Tensor known = present.logical_and(count.gt(1));
   return at::cat({values.clamp(-kLimit, kLimit), place.masked_fill(~known, 0)}, -1);
 }
 
-QuantileBinsRow::QuantileBinsRow(const QuantileBinsImpl& bins) : row_(bins.knots.size(1)) {
+QuantileBinsRow::QuantileBinsRow(const QuantileBinsImpl& bins)
+    : form_(bins.form()), row_(bins.knots.size(1)) {
   const at::Tensor knots = bins.knots.contiguous(), count = bins.count.to(at::kLong);
   knots_.assign(knots.const_data_ptr<float>(), knots.const_data_ptr<float>() + knots.numel());
   count_.assign(count.const_data_ptr<std::int64_t>(),
                 count.const_data_ptr<std::int64_t>() + count.numel());
 }
 
-float QuantileBinsRow::place_of(std::int64_t feature, float value) const {
+QuantileBinsRow::Found QuantileBinsRow::find(std::int64_t feature, float value) const {
   const float* first = knots_.data() + feature * row_;
   const std::int64_t n = count_[feature];
   const float inside = std::min(std::max(value, first[0]), first[n - 1]);
   const float* after = std::upper_bound(first + 1, first + n - 1, inside);
   const std::int64_t left = after - first - 1;
   const float width = first[left + 1] - first[left];
-  const float within = (inside - first[left]) / (width > 0 ? width : 1);
-  return (static_cast<float>(left) + within) * (2 / static_cast<float>(n - 1)) - 1;
+  return {left, (inside - first[left]) / (width > 0 ? width : 1)};
 }
 
 }  // namespace salus::models

@@ -13,11 +13,16 @@ at::Tensor rolling_max(const at::Tensor& x, std::int64_t window) {
   return at::max_pool1d(padded, window, /*stride=*/1).transpose(1, 2);
 }
 
+/// x of `by` bins before, 0 before the first.
+at::Tensor delayed(const at::Tensor& x, std::int64_t by) {
+  const auto kept = std::max<std::int64_t>(x.size(1) - by, 0);
+  return at::constant_pad_nd(x.narrow(1, 0, kept), {0, 0, x.size(1) - kept, 0});
+}
+
 /// Sum of the last `window` bins, float64 [N, T, D].
 at::Tensor rolling_sum(const at::Tensor& x, std::int64_t window) {
   const at::Tensor sum = x.cumsum(1);
-  const auto steps = x.size(1), kept = std::max<std::int64_t>(steps - window, 0);
-  return sum - at::constant_pad_nd(sum.narrow(1, 0, kept), {0, 0, steps - kept, 0});
+  return sum - delayed(sum, window);
 }
 
 }  // namespace
@@ -33,11 +38,15 @@ at::Tensor recent_steps(const Stays& stays, std::int64_t window) {
   const at::Tensor low = -rolling_max((-values).masked_fill(~is, -kNever), window);
   const at::Tensor high = rolling_max(values.masked_fill(~is, -kNever), window);
   const at::Tensor never = count.eq(0), absent = inside.lt(0.5);
+  const at::Tensor last = values.gather(1, latest);
+  const at::Tensor before = values.gather(1, delayed(latest, window));
+  const at::Tensor unchanged = delayed(count, window).eq(0);
   const at::Tensor numbers =
-      at::stack({count.to(at::kDouble).log1p().to(at::kFloat),
-                 values.gather(1, latest).masked_fill(never, 0),
+      at::stack({count.to(at::kDouble).log1p().to(at::kFloat), last.masked_fill(never, 0),
                  since.to(at::kFloat).masked_fill(never, 0), low.masked_fill(absent, 0),
-                 high.masked_fill(absent, 0), mean.to(at::kFloat).masked_fill(absent, 0)},
+                 high.masked_fill(absent, 0), mean.to(at::kFloat).masked_fill(absent, 0),
+                 (last - before).masked_fill(unchanged, 0),
+                 (count.to(at::kDouble) / (bins + 1)).to(at::kFloat)},
                 -1)
           .flatten(-2);
   const at::Tensor age = bins.to(at::kDouble).log1p().to(at::kFloat);

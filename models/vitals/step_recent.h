@@ -10,16 +10,24 @@ namespace salus::models {
 /// beside it: that of bin t in place t mod window, NaN where not observed. 0 bytes are the state before
 /// the first bin.
 struct StepRecent {
-  double count, bin;  ///< of observed bins; the latest of them
-  float last;
+  double count, bin;   ///< of observed bins; the latest of them
+  double left;         ///< observed bins that have left the window
+  float last, before;  ///< the latest value, and the latest of those that have left
 
-  void observe(float value, double at) {
+  /// The bin `at` begins. \param value    NaN where not observed.
+  /// \param leaving  what bin `at` - W was, NaN where not observed or before the first bin.
+  void observe(float value, float leaving, double at) {
+    if (!std::isnan(leaving)) {
+      left += 1;
+      before = leaving;
+    }
+    if (std::isnan(value)) return;
     count += 1;
     bin = at;
     last = value;
   }
 
-  /// The six at bin `at`. \param ring  the variable's first place; places are `row` floats apart.
+  /// The eight at bin `at`. \param ring  the variable's first place; places are `row` floats apart.
   void write(double at, const float* ring, std::int64_t row, std::int64_t window, float* to) const {
     double sum = 0, n = 0;
     float low = 0, high = 0;
@@ -38,7 +46,9 @@ struct StepRecent {
                          static_cast<float>(since),
                          low,
                          high,
-                         static_cast<float>(mean)};
+                         static_cast<float>(mean),
+                         left > 0 ? last - before : 0,
+                         static_cast<float>(count / (at + 1))};
     std::copy(std::begin(all), std::end(all), to);
   }
 };

@@ -18,14 +18,16 @@ VitalsModel::VitalsModel(const ModelSpec& spec)
              .statics = spec.statics,
              .per_step = spec.per_step,
              .summary = flag_option(spec, "summary"),
-             .window = size_option(spec, "recent")},
+             .window = size_option(spec, "recent"),
+             .clocks = spec.clocks},
       dropout_(fraction_option(spec, "dropout", 0)) {
   if (known_.statics > 0) {
     static_state_ = register_module("static_state", torch::nn::Linear(known_.statics, hidden_));
   }
   const auto known = known_.width(), bins = size_option(spec, "bins");
-  if (bins > 0 && known > 0) bins_ = register_module("bins", QuantileBins(known, bins));
-  const auto width = hidden_ + (bins_ ? 2 : 1) * known;
+  const auto form = flag_option(spec, "pieces") ? BinForm::kPieces : BinForm::kPlace;
+  if (bins > 0 && known > 0) bins_ = register_module("bins", QuantileBins(known, bins, form));
+  const auto width = hidden_ + (bins_ ? bins_->width() : known);
   const auto units = size_option(spec, "head");
   if (units > 0) head_ = register_module("head", torch::nn::Linear(width, units));
   fc_ = register_module("fc", torch::nn::Linear(units > 0 ? units : width, spec.outputs));
@@ -69,11 +71,20 @@ at::Tensor VitalsModel::embed(const Batch& batch) {
   const at::Tensor state =
       known_.per_step ? states : at_end(states, stays.length, initial.to(at::kFloat));
   const at::Tensor known = known_.of(stays);
-  const at::Tensor features =
-      at::cat({state, bins_ ? bins_->forward(known, known_.present(known)) : known}, -1);
-  if (!head_) return features;
+  const at::Tensor shown = bins_ ? bins_->forward(known, known_.present(known)) : known;
+  return head_ ? at::relu(units(state, shown)) : at::cat({state, shown}, -1);
+}
+
+at::Tensor VitalsModel::units(const at::Tensor& state, const at::Tensor& known) {
   const NoAutocast no_autocast(c10::autocast_dispatch_keyset);
-  return at::relu(linear_by_row(head_, at::dropout(features, dropout_, is_training())));
+  if (!is_training() || !bins_ || bins_->form() == BinForm::kPlace) {
+    const at::Tensor features = at::cat({state, known}, -1);
+    return linear_by_row(head_, at::dropout(features, dropout_, is_training()));
+  }
+  // The pieces are many, mostly 0 and 1, and need no gradient: they are multiplied on their own.
+  const auto weights = head_->weight.split_with_sizes({hidden_, known.size(-1)}, 1);
+  return at::linear(at::dropout(state, dropout_, true), weights[0], head_->bias) +
+         at::linear(known, weights[1]);
 }
 
 at::Tensor VitalsModel::classify(const at::Tensor& features) {
@@ -111,11 +122,13 @@ std::map<std::string, std::string> vitals_options(std::map<std::string, std::str
       {{"hidden", "units of the state (64)"},
        {"dropout", "dropout before the head (0)"},
        {"recent",
-        "bins of a window: count, latest value, time since, and minimum, maximum and mean in "
-        "the window of each variable beside the state (0: none)"},
+        "bins of a window: count, latest value, time since, change over the window, share of bins "
+        "observed, and minimum, maximum and mean in the window of each variable beside the state "
+        "(0: none)"},
        {"bins",
         "quantile bins: the numbers beside the state also as their place among the training "
         "part's quantiles (0: none)"},
+       {"pieces", "1: those numbers as one number a bin instead, a piecewise linear encoding (0)"},
        {"head", "rectified units between features and head (0: none)"},
        {"summary",
         "1: minimum, maximum, mean, first, last, slope and count of each variable "

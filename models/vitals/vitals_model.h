@@ -24,12 +24,13 @@ namespace salus::models {
 /// bfloat16 would tie scores that differ.
 ///
 /// With the option `bins` each of these numbers stands beside its place among the training part's
-/// quantiles (models/vitals/quantile_bins.h).
+/// quantiles, or with `pieces` too is replaced by its piecewise linear encoding
+/// (models/vitals/quantile_bins.h).
 ///
 /// With the option `head` a layer of so many rectified units lies between them and the linear head:
-/// the embedding then.
+/// the embedding then. Before it, too, there is dropout, but for pieces.
 ///
-/// Options: hidden, dropout, summary, recent, bins, head. Parameters: static_state.{weight,bias} if
+/// Options: hidden, dropout, summary, recent, bins, pieces, head. Parameters: static_state.{weight,bias} if
 /// there are statics, bins.{knots,count} if there are such, head.{weight,bias} if there is such a
 /// layer, fc.{weight,bias}, and the encoder's.
 class VitalsModel : public Model {
@@ -59,6 +60,8 @@ class VitalsModel : public Model {
   at::ScalarType dtype() const { return dtype_; }
 
  private:
+  /// The layer of the option `head`, before it is rectified, of the state and what stands beside it.
+  at::Tensor units(const at::Tensor& state, const at::Tensor& known);
   at::Tensor initial_state(const at::Tensor& statics);
   at::Tensor at_end(const at::Tensor& states, const at::Tensor& length, const at::Tensor& initial);
 

@@ -43,10 +43,12 @@ class VitalsStep : public StepNetwork {
   void start(const float* statics, std::byte* state, float* logits) const override {
     std::fill_n(state, state_bytes(), std::byte{0});
     kernels::AlignedFloats features(static_cast<std::size_t>(feature_row_));
-    put_statics(statics, features.data());
-    set_initial(features.data());
+    kernels::AlignedFloats known(static_cast<std::size_t>(known_row()));
+    put_statics(statics, known.data());
+    parts_.known.put_clocks(0, known.data());
+    set_initial(known.data(), features.data());
     parts_.encoder->start(features.data(), encoder_state(state));
-    put_bins(features.data());
+    put_bins(known.data(), features.data());
     if (parts_.known.per_step) {
       std::fill_n(logits, parts_.outputs, std::numeric_limits<float>::quiet_NaN());
       return;
@@ -67,7 +69,7 @@ class VitalsStep : public StepNetwork {
 
  private:
   struct Workspace {
-    float *features, *units, *logits, *encoder;
+    float *features, *known, *units, *logits, *encoder;
     std::size_t total;
   };
 
@@ -75,6 +77,7 @@ class VitalsStep : public StepNetwork {
     kernels::Carver carver(memory);
     Workspace w{};
     w.features = carver.take(kRows * feature_row_);
+    w.known = carver.take(known_row());
     w.units = carver.take(kRows * units_row());
     w.logits = carver.take(kRows * parts_.head.row());
     w.encoder = carver.take(parts_.encoder->workspace_floats());
@@ -103,9 +106,9 @@ class VitalsStep : public StepNetwork {
     parts_.encoder->step(input, encoder_states.data(), w.features, feature_row_, w.encoder);
     for (std::int64_t i = 0; i < input.series; ++i) {
       float* row = w.features + i * feature_row_;
-      put_statics(input.statics + i * parts_.known.statics, row);
-      put_known(input, i, states[i], row);
-      put_bins(row);
+      put_statics(input.statics + i * parts_.known.statics, w.known);
+      put_known(input, i, states[i], w.known);
+      put_bins(w.known, row);
     }
     score(input.series, w.features, w.units, w.logits);
     for (std::int64_t i = 0; i < input.series; ++i) {
@@ -113,6 +116,7 @@ class VitalsStep : public StepNetwork {
     }
   }
 
+  std::int64_t known_row() const { return padded16(parts_.known.width()); }
   std::int64_t units_row() const { return parts_.units ? parts_.units->row() : 0; }
 
   /// Features -> logits [rows, head.row()], through the rectified units if there are any.
@@ -126,33 +130,32 @@ class VitalsStep : public StepNetwork {
     parts_.head(rows, units, units_row(), logits);
   }
 
-  /// Static covariates beside the state; 0 where not known.
-  void put_statics(const float* statics, float* features) const {
-    float* to = features + parts_.hidden;
+  /// Static covariates; 0 where not known.
+  void put_statics(const float* statics, float* to) const {
     for (std::int64_t j = 0; j < parts_.known.statics; ++j) {
       to[j] = std::isnan(statics[j]) ? 0.0f : statics[j];
     }
   }
 
-  /// The state before the first bin, from the static covariates beside it.
-  void set_initial(float* features) const {
+  /// The state before the first bin, from the static covariates.
+  void set_initial(const float* known, float* features) const {
     if (!parts_.static_state) return;
     kernels::AlignedFloats sums(static_cast<std::size_t>(parts_.static_state->row()));
-    (*parts_.static_state)(1, features + parts_.hidden, parts_.known.statics, sums.data());
+    (*parts_.static_state)(1, known, parts_.known.statics, sums.data());
     std::transform(sums.begin(), sums.begin() + parts_.hidden, features,
                    [](float sum) { return std::tanh(sum); });
   }
 
-  /// Renews what is known of the variables by row `row` of the input, and writes it beside the statics.
-  void put_known(const StepInput& input, std::int64_t row, std::byte* state,
-                 float* features) const {
+  /// Renews what is known of the variables by row `row` of the input, and writes it after the statics.
+  void put_known(const StepInput& input, std::int64_t row, std::byte* state, float* known) const {
     auto* bins = reinterpret_cast<double*>(state);
     const std::int64_t at = row * parts_.known.variables;
     const float *values = input.values + at, *mask = input.mask + at;
-    float* to = features + parts_.hidden + parts_.known.statics;
+    float* to = known + parts_.known.statics;
     if (parts_.known.summary) put_summary(values, mask, *bins, state, to);
     to += parts_.known.summary_width();
     if (parts_.known.window > 0) put_recent(values, mask, *bins, state, to);
+    parts_.known.put_clocks(*bins, known);
     *bins += 1;
   }
 
@@ -171,21 +174,25 @@ class VitalsStep : public StepNetwork {
     auto* recent = reinterpret_cast<StepRecent*>(state + recent_at_);
     auto* ring = reinterpret_cast<float*>(state + ring_at_);
     float* place = StepRing(ring, window, variables).at(static_cast<std::int64_t>(bin));
+    constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
+    const bool full = bin >= static_cast<double>(window);
     for (std::int64_t j = 0; j < variables; ++j) {
-      if (mask[j] != 0) recent[j].observe(values[j], bin);
-      place[j] = mask[j] != 0 ? values[j] : std::numeric_limits<float>::quiet_NaN();
+      const float value = mask[j] != 0 ? values[j] : kNone;
+      recent[j].observe(value, full ? place[j] : kNone, bin);
+      place[j] = value;
       recent[j].write(bin, ring + j, variables, window, to + kRecent * j);
     }
     to[kRecent * variables] = static_cast<float>(std::log1p(bin));
   }
 
-  /// Draws what is known into the bins' limits, and writes its places after it.
-  void put_bins(float* features) const {
-    if (!parts_.bins) return;
-    float* known = features + parts_.hidden;
-    (*parts_.bins)(
-        known, [&](std::int64_t f) { return parts_.known.present(known, f); },
-        known + parts_.bins->features());
+  /// What is known, by its quantile bins if there are such, beside the state.
+  void put_bins(const float* known, float* features) const {
+    float* to = features + parts_.hidden;
+    if (!parts_.bins) {
+      std::copy_n(known, parts_.known.width(), to);
+      return;
+    }
+    (*parts_.bins)(known, [&](std::int64_t f) { return parts_.known.present(known, f); }, to);
   }
 
   VitalsStepParts parts_;

@@ -11,6 +11,7 @@
 namespace salus::test {
 namespace {
 
+using models::BinForm;
 using models::QuantileBins;
 using models::QuantileBinsRow;
 
@@ -73,20 +74,57 @@ TEST(QuantileBinsTest, AbsentValuesDoNotCountInTheQuantiles) {
   EXPECT_TRUE(torch::equal(bins->knots, torch::tensor({{1.F, 2.F, 3.F}})));
 }
 
-TEST(QuantileBinsTest, OneRowHasTheBitsOfMany) {
+class QuantileBinsFormTest : public ::testing::TestWithParam<BinForm> {};
+
+TEST_P(QuantileBinsFormTest, OneRowHasTheBitsOfMany) {
   torch::manual_seed(1);
-  QuantileBins bins(5, 16);
+  QuantileBins bins(5, 16, GetParam());
   const at::Tensor rows = torch::randn({300, 5});
   bins->fit(rows.slice(0, 0, 200), all_of(rows).slice(0, 0, 200));
   const at::Tensor present = torch::rand({300, 5}).gt(0.2);
   const at::Tensor many = bins->forward(rows, present);
   const QuantileBinsRow row(*bins);
   for (std::int64_t i = 0; i < 300; ++i) {
-    at::Tensor one = torch::cat({rows[i], torch::full({5}, 7.F)});
-    float* values = one.data_ptr<float>();
-    row(values, [&](std::int64_t f) { return present[i][f].item<bool>(); }, values + 5);
+    at::Tensor one = torch::full({bins->width()}, 7.F);
+    row(
+        rows[i].const_data_ptr<float>(), [&](std::int64_t f) { return present[i][f].item<bool>(); },
+        one.data_ptr<float>());
     EXPECT_TRUE(torch::equal(one, many[i])) << i;
   }
+}
+
+TEST_P(QuantileBinsFormTest, ValuesThatNeedAGradientHaveTheSameNumbers) {
+  torch::manual_seed(2);
+  QuantileBins bins(5, 16, GetParam());
+  const at::Tensor rows = torch::randn({300, 5});
+  rows.select(1, 3).round_();  // few values: some of the bins are empty
+  bins->fit(rows.slice(0, 0, 200), all_of(rows).slice(0, 0, 200));
+  const at::Tensor present = torch::rand({300, 5}).gt(0.2);
+  const at::Tensor plain = bins->forward(rows, present);
+  const at::Tensor tracked = bins->forward(rows.clone().requires_grad_(), present);
+  EXPECT_EQ(plain.size(1), bins->width());
+  EXPECT_TRUE(torch::allclose(plain, tracked, 0, 1e-6));
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, QuantileBinsFormTest,
+                         ::testing::Values(BinForm::kPlace, BinForm::kPieces),
+                         [](const auto& info) {
+                           return info.param == BinForm::kPlace ? "Place" : "Pieces";
+                         });
+
+TEST(QuantileBinsTest, PiecesFillUpToTheValue) {
+  QuantileBins bins(2, 4, BinForm::kPieces);
+  const at::Tensor first = column({0, 8, 1, 2, 4});  // quartiles 0, 1, 2, 4, 8
+  const at::Tensor rows = torch::cat({first, column({0, 0, 0, 1, 1})}, 1);  // of the second: 0, 1
+  bins->fit(rows, all_of(rows));
+  const at::Tensor some = torch::tensor({{-3.F, 0.F}, {0.5F, 1.F}, {3.F, 0.25F}, {99.F, 1.F}});
+  at::Tensor present = all_of(some);
+  present[3][1] = false;
+  const at::Tensor expected = torch::tensor({{0.F, 0.F, 0.F, 0.F, 0.F, 0.F, 0.F, 0.F},
+                                             {0.5F, 0.F, 0.F, 0.F, 1.F, 0.F, 0.F, 0.F},
+                                             {1.F, 1.F, 0.5F, 0.F, 0.25F, 0.F, 0.F, 0.F},
+                                             {1.F, 1.F, 1.F, 1.F, 0.F, 0.F, 0.F, 0.F}});
+  EXPECT_TRUE(torch::equal(bins->forward(some, present), expected));
 }
 
 TEST(QuantileBinsTest, TheGradientIsTheSlopeOfTheBin) {

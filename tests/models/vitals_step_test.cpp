@@ -129,11 +129,13 @@ class VitalsStepTest : public ::testing::TestWithParam<Variant> {
     if (v.layers > 0) options["layers"] = static_cast<double>(v.layers);
     if (v.summary != v.per_step) options["head"] = 9;
     if (v.summary != v.statics) options["bins"] = 6;
+    if (v.per_step) options["pieces"] = 1;
     if (v.per_step != v.statics) options["recent"] = 5;
     if (v.windowed) options["window"] = 5;  // shorter than the series
     ModelSpec spec = stay_spec(v.name, options, statics());
     spec.per_step = v.per_step;
     spec.steps = kSteps;
+    if (v.statics) spec.clocks = {{.column = 1, .scale = 3, .offset = -2}};
     model_ = make_model(spec);
     model_->eval();
     bool given = false;

@@ -97,6 +97,23 @@ TEST_F(StaySourceTest, ColumnsThatMayBeMissingGetAFlag) {
   EXPECT_GE(batch.inputs.at("static")[1].slice(0, 3).sum().item<float>(), 1);
 }
 
+TEST_F(StaySourceTest, AClockIsToldInBins) {
+  std::string text = kTransform;
+  const std::string age = "[[variables.static]]\nname = \"Age\"\n";
+  text.replace(
+      text.find(age), age.size(),
+      "[[variables.static]]\nname = \"ICU\"\ncategories = [1, 2]\n" + age + "clock = true\n");
+  text.resize(text.rfind("[[variables.static]]"));
+  auto stays = source("", "step = '30 min'\n" + text);
+  stays.fit({0, 1});  // 50 and 70 hours
+  ModelSpec spec;
+  stays.describe(spec);
+  ASSERT_EQ(spec.clocks.size(), 1U);
+  EXPECT_EQ(spec.clocks[0].column, 2);
+  EXPECT_DOUBLE_EQ(spec.clocks[0].scale, 2 * std::sqrt(200.0));
+  EXPECT_DOUBLE_EQ(spec.clocks[0].offset, 2 * 60);
+}
+
 TEST_F(StaySourceTest, EveryColumnOfTheStaticsHasAName) {
   auto stays = source();
   stays.fit({0, 1, 2, 3});

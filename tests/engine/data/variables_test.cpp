@@ -128,6 +128,7 @@ TEST(VariablesTest, RefusesOtherValuesThanStated) {
   SALUS_EXPECT_ERROR(parse("[[variable]]\nunit = \"kg\"\n"), HasSubstr("name"));
   SALUS_EXPECT_ERROR(parse("[[variable]]\nname = \"\"\n"), HasSubstr("must not be empty"));
   refused("range = [3]\n", "range must be [low, high]");
+  refused("[[static]]\nname = \"Ward\"\ncategories = [1]\nclock = true\n", "it is a time");
   refused("range = [3, 2]\n", "range must be [low, high]");
   refused("transform = \"sqrt\"\n", "transform");
   refused("aggregate = \"median\"\n", "aggregate");

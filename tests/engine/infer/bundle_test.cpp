@@ -133,6 +133,25 @@ TEST_F(BundleTest, KeepsTheTimesOfItsAlarms) {
   EXPECT_THAT(load_error(), HasSubstr("refractory"));
 }
 
+TEST_F(BundleTest, KeepsTheClocksOfItsStatics) {
+  infer::Bundle saved = stay_bundle();
+  saved.model.statics = 2;
+  saved.model.clocks = {{.column = 1, .scale = 0.1, .offset = -1.0 / 3}};
+  saved.transform_toml =
+      "modality = 'vitals'\n[[variables.variable]]\nname = 'HR'\n[[variables.static]]\nname = "
+      "'Age'\n"
+      "[[variables.static]]\nname = 'Admission'\nclock = true\n"
+      "[statistics]\nmean = [80]\nstddev = [20]\nstatic_mean = [60, -1]\nstatic_stddev = [9, 2]\n";
+  infer::save_bundle(saved, path_);
+  const auto clocks = infer::load_bundle(path_).model.clocks;
+  ASSERT_EQ(clocks.size(), 1U);
+  EXPECT_EQ(clocks[0].column, 1);
+  EXPECT_EQ(clocks[0].scale, 0.1);
+  EXPECT_EQ(clocks[0].offset, -1.0 / 3);
+  edit_toml("column = 1", "column = 2");
+  EXPECT_THAT(load_error(), HasSubstr("column"));
+}
+
 TEST_F(BundleTest, ABundleWithoutTimesOfAlarmsHasTheDefaults) {
   infer::save_bundle(stay_bundle(), path_);
   EXPECT_THAT(io::read_text(path_ + "/bundle.toml"), Not(HasSubstr("[alarms]")));
