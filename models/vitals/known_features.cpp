@@ -65,9 +65,10 @@ bool KnownFeatures::present(const float* known, std::int64_t feature) const {
     const auto place = at % kSummaries;
     return place == kCount || known[feature - place + kCount] != 0;
   }
-  if (window == 0 || at - summary_width() >= kRecent * variables)
-    return true;  // the age, the clocks
-  const auto place = (at - summary_width()) % kRecent;
+  at -= summary_width();
+  const bool age_or_clock = window == 0 || at >= kRecent * variables;
+  if (age_or_clock) return true;
+  const auto place = at % kRecent;
   const float* numbers = known + feature - place;
   if (place == kSeen || place == kShare) return true;
   const bool windowed = place >= kWindow && place < kWindow + kWindowed;

@@ -14,7 +14,7 @@ namespace salus::models {
 /// All but the first and the last are 0 where never observed; low, high and mean also where not observed
 /// in the window, change also where not observed up to bin t - W.
 inline constexpr std::int64_t kRecent = 8;
-/// Places among them: of n, of the first and the number of those of the window, and of the share.
+/// Places among them; the kWindowed from kWindow on are those of the observed bins in the window.
 inline constexpr std::int64_t kSeen = 0, kLast = 1, kSince = 2, kWindow = 3, kWindowed = 3,
                               kChange = 6, kShare = 7;
 
