@@ -4,6 +4,7 @@
 #include "models/image/efficientnet.h"
 #include "models/image/resnet.h"
 #include "models/image/smallcnn.h"
+#include "models/vitals/boosted_trees.h"
 #include "models/vitals/gru_d.h"
 #include "models/vitals/recurrent.h"
 #include "models/vitals/tcn.h"
@@ -23,6 +24,7 @@ void register_zoo(Registry& registry) {
   registry.add(models::gru_d_entry());
   registry.add(models::tcn());
   registry.add(models::transformer());
+  registry.add(models::boosted_trees());
 }
 
 }  // namespace salus

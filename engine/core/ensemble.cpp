@@ -41,6 +41,10 @@ at::Tensor Ensemble::classify(const at::Tensor& features) {
   return sum / static_cast<double>(members_.size());
 }
 
+void Ensemble::prepare_line(const Batch& from, const Batch& to) {
+  for (const auto& member : members_) member->prepare_line(from, to);
+}
+
 std::unique_ptr<StepNetwork> Ensemble::step_network() const {
   const auto floats = [](const at::Tensor& values) {
     const at::Tensor plain = values.to(at::kCPU, at::kFloat).contiguous();

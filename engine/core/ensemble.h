@@ -25,6 +25,7 @@ class Ensemble : public Model {
 
   at::Tensor embed(const Batch& batch) override;
   at::Tensor classify(const at::Tensor& features) override;
+  void prepare_line(const Batch& from, const Batch& to) override;
   std::unique_ptr<StepNetwork> step_network() const override;
   void prepare_inference(at::ScalarType dtype) override;
 

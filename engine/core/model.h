@@ -13,7 +13,7 @@
 
 namespace salus {
 
-/// A network trained by gradients. Parameter names equal the field's reference (torchvision for
+/// A network trained by gradients, or an Estimator (engine/core/estimator.h). Parameter names equal the field's reference (torchvision for
 /// images), so that published checkpoints load.
 class Model : public torch::nn::Module {
  public:
@@ -39,6 +39,11 @@ class Model : public torch::nn::Module {
   virtual std::string head() const { return {}; }
   /// This model's name of a parameter that published checkpoints call `published`.
   virtual std::string canonical_name(const std::string& published) const { return published; }
+
+  /// Called before gradients along the straight line between two batches of one case are asked for. A
+  /// part that is constant by pieces (trees) then differentiates as the linear function that shares out
+  /// its difference between them; others have nothing to do.
+  virtual void prepare_line(const Batch& from, const Batch& to) {}
 
   /// A copy of the weights that scores a series bin by bin; null if the model looks ahead, or is not
   /// of series. \throws c10::Error if the weights are not float32 on the CPU.

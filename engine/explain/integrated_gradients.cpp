@@ -59,10 +59,14 @@ class Line {
   Line(Model& model, const Batch& stay, std::int64_t label, std::int64_t step)
       : model_(model), stay_(stay), label_(label), step_(step) {}
 
+  /// The stay at one share of the way.
+  Batch at_share(double share) const {
+    return on_the_line(stay_, at::full({1}, share, stay_.inputs.at("values").options()));
+  }
+
   double logit(double share) const {
     const at::NoGradGuard no_grad;
-    const auto shares = at::full({1}, share, stay_.inputs.at("values").options());
-    return score(on_the_line(stay_, shares)).item<double>();
+    return score(at_share(share)).item<double>();
   }
 
   /// Mean gradients at `points` midpoints: of values [T, D] and statics [S].
@@ -117,6 +121,7 @@ StayAttribution integrated_gradients(Model& model, const Batch& given, std::int6
   const Line line(model, stay, label, out.step);
   out.logit = line.logit(1);
   out.baseline = line.logit(0);
+  model.prepare_line(line.at_share(0), line.at_share(1));
   const double difference = out.logit - out.baseline;
   for (std::int64_t points = kFewest; points <= kMost; points *= 2) {
     const auto [values, statics] = line.mean_gradient(points);

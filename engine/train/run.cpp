@@ -13,6 +13,7 @@
 #include "engine/io/error.h"
 #include "engine/io/files.h"
 #include "engine/train/environment.h"
+#include "engine/train/fit_estimator.h"
 #include "engine/train/held_out.h"
 #include "engine/train/members.h"
 #include "engine/train/model_card.h"
@@ -142,6 +143,15 @@ std::shared_ptr<Model> make_model(const Plan& plan, const MemberPlan& member,
   return model;
 }
 
+FitResult fit_model(const std::shared_ptr<Model>& model, const Task& task,
+                    const TrainConfig& config, const TrainerOptions& options, const Subset& train,
+                    const Subset& valid) {
+  if (auto* estimator = dynamic_cast<Estimator*>(model.get())) {
+    return fit_estimator(*estimator, *model, task, config, options, train, valid);
+  }
+  return Trainer(model, task, config, options).fit(train, valid);
+}
+
 /// Trains the networks one after the other, each of several in a folder of its own. Ends early when
 /// one was stopped; the last result then is not finished.
 std::vector<FitResult> fit_members(const Plan& plan, const Parts& parts, const Registry& registry,
@@ -157,10 +167,10 @@ std::vector<FitResult> fit_members(const Plan& plan, const Parts& parts, const R
       say(fmt::format("Member {} of {}: {}, seed {}.", m + 1, plan.members.size(),
                       member.model.name, member.train.seed));
     }
-    Trainer trainer(
-        make_model(plan, member, registry, say), plan.task, member.train,
-        {folder, options.device, options.resume, options.fast_dev_run, options.stop, say});
-    fits.push_back(trainer.fit(training_cases(parts, m), validation_cases(parts, m)));
+    fits.push_back(
+        fit_model(make_model(plan, member, registry, say), plan.task, member.train,
+                  {folder, options.device, options.resume, options.fast_dev_run, options.stop, say},
+                  training_cases(parts, m), validation_cases(parts, m)));
     if (!fits.back().finished) break;
   }
   return fits;

@@ -242,4 +242,15 @@ std::unique_ptr<BatchStream> Samples::stream(std::vector<std::int64_t> order, st
                                       there ? augmentation : nullptr, std::move(draws));
 }
 
+void keep_few(Subset& subset, std::int64_t count) {
+  data::Sampler sampler{data::Sampler::Kind::kBalanced, 0};
+  auto order = sampler.epoch(*subset.dataset, subset.positions, 0);
+  std::vector<std::int64_t> few;
+  for (const auto position : order) {
+    if (static_cast<std::int64_t>(few.size()) == count) break;
+    if (std::find(few.begin(), few.end(), position) == few.end()) few.push_back(position);
+  }
+  subset.positions = std::move(few);
+}
+
 }  // namespace salus::train

@@ -19,6 +19,10 @@ struct Subset {
   std::int64_t size() const { return static_cast<std::int64_t>(positions.size()); }
 };
 
+/// Keeps the first `count` positions when one of each class is taken in turn, so that a batch of a trial
+/// run has all of them.
+void keep_few(Subset& subset, std::int64_t count);
+
 /// A batch on the training device.
 struct SampleBatch {
   Batch batch;

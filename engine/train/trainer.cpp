@@ -30,19 +30,6 @@ std::int64_t count_batches(std::int64_t cases, const TrainConfig& config) {
   return full + (rest > 1 && !config.drop_last ? 1 : 0);
 }
 
-/// The first `count` positions when one of each class is taken in turn, so that a batch of a trial
-/// run has all of them.
-void keep_few(Subset& subset, std::int64_t count) {
-  data::Sampler sampler{data::Sampler::Kind::kBalanced, 0};
-  auto order = sampler.epoch(*subset.dataset, subset.positions, 0);
-  std::vector<std::int64_t> few;
-  for (const auto position : order) {
-    if (static_cast<std::int64_t>(few.size()) == count) break;
-    if (std::find(few.begin(), few.end(), position) == few.end()) few.push_back(position);
-  }
-  subset.positions = std::move(few);
-}
-
 void check_monitor(const TrainConfig& config, const Task& task) {
   const auto names = validation_metric_names(task);
   if (std::find(names.begin(), names.end(), config.monitor) != names.end()) return;

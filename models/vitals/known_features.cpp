@@ -1,8 +1,31 @@
 #include "models/vitals/known_features.h"
 
 #include <algorithm>
+#include <limits>
+
+#include "models/options.h"
 
 namespace salus::models {
+
+KnownFeatures KnownFeatures::of_spec(const ModelSpec& spec) {
+  return {.variables = spec.variables,
+          .statics = spec.statics,
+          .per_step = spec.per_step,
+          .summary = flag_option(spec, "summary"),
+          .window = size_option(spec, "recent"),
+          .clocks = spec.clocks};
+}
+
+std::map<std::string, std::string> known_options() {
+  return {
+      {"recent",
+       "bins of a window: count, latest value, time since, change over the window, share of bins "
+       "observed, and minimum, maximum and mean in the window of each variable beside the state "
+       "(0: none)"},
+      {"summary",
+       "1: minimum, maximum, mean, first, last, slope and count of each variable "
+       "beside the state (0)"}};
+}
 
 at::Tensor KnownFeatures::of(const Stays& stays) const {
   at::Tensor given = stays.statics.to(at::kFloat);
@@ -35,6 +58,12 @@ void KnownFeatures::put_clocks(double bin, float* known) const {
   for (const StaticClock& clock : clocks) {
     const double at = known[clock.column] * clock.scale + clock.offset;
     *to++ = static_cast<float>(std::log1p(std::max(bin - at, 0.0)));
+  }
+}
+
+void KnownFeatures::mark_missing(float* known) const {
+  for (std::int64_t f = 0; f < width(); ++f) {
+    if (!present(known, f)) known[f] = std::numeric_limits<float>::quiet_NaN();
   }
 }
 

@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "engine/core/registry.h"
@@ -22,6 +24,9 @@ struct KnownFeatures {
   std::int64_t window;  ///< bins; 0 = nothing recent
   std::vector<StaticClock> clocks = {};
 
+  /// As the options `summary` and `recent` say.
+  static KnownFeatures of_spec(const ModelSpec& spec);
+
   std::int64_t summary_width() const { return summary ? kSummaries * variables : 0; }
   std::int64_t recent_width() const { return window > 0 ? kRecent * variables + 1 : 0; }
   std::int64_t clocks_at() const { return statics + summary_width() + recent_width(); }
@@ -35,6 +40,9 @@ struct KnownFeatures {
   /// The same of one number of a row.
   bool present(const float* known, std::int64_t feature) const;
 
+  /// Numbers that are not present() become NaN. \param known  a row.
+  void mark_missing(float* known) const;
+
   /// The clocks of a row at bin `bin`, from the statics in it.
   void put_clocks(double bin, float* known) const;
 
@@ -44,5 +52,8 @@ struct KnownFeatures {
   /// log(1 + bins since) of an observation in the window is below this.
   double in_window() const { return std::log1p(static_cast<double>(window) - 0.5); }
 };
+
+/// The options that KnownFeatures::of_spec() reads, with their help texts.
+std::map<std::string, std::string> known_options();
 
 }  // namespace salus::models

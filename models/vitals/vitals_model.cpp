@@ -14,12 +14,7 @@ using NoAutocast = c10::impl::ExcludeDispatchKeyGuard;
 
 VitalsModel::VitalsModel(const ModelSpec& spec)
     : hidden_(positive_option(spec, "hidden", 64)),
-      known_{.variables = spec.variables,
-             .statics = spec.statics,
-             .per_step = spec.per_step,
-             .summary = flag_option(spec, "summary"),
-             .window = size_option(spec, "recent"),
-             .clocks = spec.clocks},
+      known_(KnownFeatures::of_spec(spec)),
       dropout_(fraction_option(spec, "dropout", 0)) {
   if (known_.statics > 0) {
     static_state_ = register_module("static_state", torch::nn::Linear(known_.statics, hidden_));
@@ -121,18 +116,12 @@ std::map<std::string, std::string> vitals_options(std::map<std::string, std::str
   more.insert(
       {{"hidden", "units of the state (64)"},
        {"dropout", "dropout before the head (0)"},
-       {"recent",
-        "bins of a window: count, latest value, time since, change over the window, share of bins "
-        "observed, and minimum, maximum and mean in the window of each variable beside the state "
-        "(0: none)"},
        {"bins",
         "quantile bins: the numbers beside the state also as their place among the training "
         "part's quantiles (0: none)"},
        {"pieces", "1: those numbers as one number a bin instead, a piecewise linear encoding (0)"},
-       {"head", "rectified units between features and head (0: none)"},
-       {"summary",
-        "1: minimum, maximum, mean, first, last, slope and count of each variable "
-        "beside the state (0)"}});
+       {"head", "rectified units between features and head (0: none)"}});
+  more.merge(known_options());
   return more;
 }
 

@@ -4,11 +4,9 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
-#include "models/vitals/step_recent.h"
-#include "models/vitals/step_ring.h"
-#include "models/vitals/step_summary.h"
-#include "models/vitals/summary.h"
+#include "models/vitals/step_known.h"
 
 namespace salus::models {
 namespace {
@@ -17,22 +15,16 @@ using kernels::padded16;
 
 constexpr std::int64_t kRows = StepEncoder::kRows;
 
-/// The state of a series: how many bins there were (as a double); if there is a summary, that of each
-/// variable; if there is a window, what is recent of each and the ring of their values; then the
-/// encoder's floats.
+/// The state of a series: that of what is known, then the encoder's floats.
 class VitalsStep : public StepNetwork {
  public:
   explicit VitalsStep(VitalsStepParts parts)
       : parts_(std::move(parts)),
-        recent_at_(sizeof(double) +
-                   (parts_.known.summary ? parts_.known.variables * sizeof(StepSummary) : 0)),
-        ring_at_(recent_at_ +
-                 (parts_.known.window > 0 ? parts_.known.variables * sizeof(StepRecent) : 0)),
-        encoder_at_(ring_at_ + parts_.known.window * parts_.known.variables * sizeof(float)),
+        known_(parts_.known),
         feature_row_(padded16((parts_.units ? *parts_.units : parts_.head).inputs())) {}
 
   std::size_t state_bytes() const override {
-    const std::size_t bytes = encoder_at_ + parts_.encoder->state_floats() * sizeof(float);
+    const std::size_t bytes = known_.state_bytes() + parts_.encoder->state_floats() * sizeof(float);
     return (bytes + 7) / 8 * 8;
   }
 
@@ -44,8 +36,7 @@ class VitalsStep : public StepNetwork {
     std::fill_n(state, state_bytes(), std::byte{0});
     kernels::AlignedFloats features(static_cast<std::size_t>(feature_row_));
     kernels::AlignedFloats known(static_cast<std::size_t>(known_row()));
-    put_statics(statics, known.data());
-    parts_.known.put_clocks(0, known.data());
+    known_.start(statics, known.data());
     set_initial(known.data(), features.data());
     parts_.encoder->start(features.data(), encoder_state(state));
     put_bins(known.data(), features.data());
@@ -96,7 +87,7 @@ class VitalsStep : public StepNetwork {
   }
 
   float* encoder_state(std::byte* state) const {
-    return reinterpret_cast<float*>(state + encoder_at_);
+    return reinterpret_cast<float*>(state + known_.state_bytes());
   }
 
   void step_block(const StepInput& input, std::byte* const* states, float* logits,
@@ -106,8 +97,7 @@ class VitalsStep : public StepNetwork {
     parts_.encoder->step(input, encoder_states.data(), w.features, feature_row_, w.encoder);
     for (std::int64_t i = 0; i < input.series; ++i) {
       float* row = w.features + i * feature_row_;
-      put_statics(input.statics + i * parts_.known.statics, w.known);
-      put_known(input, i, states[i], w.known);
+      known_.step(input, i, states[i], w.known);
       put_bins(w.known, row);
     }
     score(input.series, w.features, w.units, w.logits);
@@ -130,13 +120,6 @@ class VitalsStep : public StepNetwork {
     parts_.head(rows, units, units_row(), logits);
   }
 
-  /// Static covariates; 0 where not known.
-  void put_statics(const float* statics, float* to) const {
-    for (std::int64_t j = 0; j < parts_.known.statics; ++j) {
-      to[j] = std::isnan(statics[j]) ? 0.0f : statics[j];
-    }
-  }
-
   /// The state before the first bin, from the static covariates.
   void set_initial(const float* known, float* features) const {
     if (!parts_.static_state) return;
@@ -144,45 +127,6 @@ class VitalsStep : public StepNetwork {
     (*parts_.static_state)(1, known, parts_.known.statics, sums.data());
     std::transform(sums.begin(), sums.begin() + parts_.hidden, features,
                    [](float sum) { return std::tanh(sum); });
-  }
-
-  /// Renews what is known of the variables by row `row` of the input, and writes it after the statics.
-  void put_known(const StepInput& input, std::int64_t row, std::byte* state, float* known) const {
-    auto* bins = reinterpret_cast<double*>(state);
-    const std::int64_t at = row * parts_.known.variables;
-    const float *values = input.values + at, *mask = input.mask + at;
-    float* to = known + parts_.known.statics;
-    if (parts_.known.summary) put_summary(values, mask, *bins, state, to);
-    to += parts_.known.summary_width();
-    if (parts_.known.window > 0) put_recent(values, mask, *bins, state, to);
-    parts_.known.put_clocks(*bins, known);
-    *bins += 1;
-  }
-
-  void put_summary(const float* values, const float* mask, double bin, std::byte* state,
-                   float* to) const {
-    auto* summaries = reinterpret_cast<StepSummary*>(state + sizeof(double));
-    for (std::int64_t j = 0; j < parts_.known.variables; ++j) {
-      if (mask[j] != 0) summaries[j].observe(values[j], bin);
-      summaries[j].write(to + kSummaries * j);
-    }
-  }
-
-  void put_recent(const float* values, const float* mask, double bin, std::byte* state,
-                  float* to) const {
-    const std::int64_t variables = parts_.known.variables, window = parts_.known.window;
-    auto* recent = reinterpret_cast<StepRecent*>(state + recent_at_);
-    auto* ring = reinterpret_cast<float*>(state + ring_at_);
-    float* place = StepRing(ring, window, variables).at(static_cast<std::int64_t>(bin));
-    constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
-    const bool full = bin >= static_cast<double>(window);
-    for (std::int64_t j = 0; j < variables; ++j) {
-      const float value = mask[j] != 0 ? values[j] : kNone;
-      recent[j].observe(value, full ? place[j] : kNone, bin);
-      place[j] = value;
-      recent[j].write(bin, ring + j, variables, window, to + kRecent * j);
-    }
-    to[kRecent * variables] = static_cast<float>(std::log1p(bin));
   }
 
   /// What is known, by its quantile bins if there are such, beside the state.
@@ -196,7 +140,7 @@ class VitalsStep : public StepNetwork {
   }
 
   VitalsStepParts parts_;
-  std::size_t recent_at_, ring_at_, encoder_at_;  ///< bytes of a state before each of its parts
+  StepKnown known_;
   std::int64_t feature_row_;
 };
 

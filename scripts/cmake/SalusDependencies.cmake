@@ -48,6 +48,10 @@ file(GLOB parquet_lib ${SALUS_SITE}/pyarrow/libparquet.so.*)
 target_link_libraries(salus_arrow INTERFACE ${parquet_lib} ${arrow_lib})
 target_link_options(salus_arrow INTERFACE "LINKER:-rpath,${SALUS_SITE}/pyarrow")
 
+# --- XGBoost: the wheel's library, opened when trees are trained, by Debian's header -------------
+set(SALUS_XGBOOST ${SALUS_SITE}/xgboost/lib/libxgboost.so)
+find_path(XGBOOST_INCLUDE xgboost/c_api.h REQUIRED)
+
 # --- Debian packages --------------------------------------------------------------------------
 find_path(DCMTK_INCLUDE dcmtk/dcmdata/dctk.h REQUIRED)
 add_library(salus_dcmtk INTERFACE IMPORTED GLOBAL)

@@ -224,6 +224,15 @@ TEST_P(BidirectionalTest, IsNeverSteppedAndHasOneLabelAStay) {
 INSTANTIATE_TEST_SUITE_P(Recurrent, BidirectionalTest, ::testing::Values("gru", "lstm"),
                          [](const auto& info) { return info.param; });
 
+TEST(VitalsModelTest, TreesNeedSomethingToLookAt) {
+  try {
+    make_model(stay_spec("boosted_trees", {}, /*statics=*/0));
+    FAIL() << "trees were made that see nothing";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("option recent"));
+  }
+}
+
 TEST(VitalsModelTest, HeadsMustDivideTheUnits) {
   try {
     make_model(stay_spec("transformer", {{"hidden", 20}, {"heads", 3}}));

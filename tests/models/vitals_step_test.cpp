@@ -48,6 +48,7 @@ struct Variant {
   bool per_step, summary, statics;
   std::int64_t layers;
   bool windowed;  ///< has the option "window"
+  bool trees;     ///< is fitted, not trained by gradients
 };
 
 std::ostream& operator<<(std::ostream& out, const Variant& v) {
@@ -63,7 +64,8 @@ std::vector<Variant> variants() {
       for (const std::int64_t layers :
            layered ? std::vector<std::int64_t>{1, 2} : std::vector<std::int64_t>{0}) {
         all.push_back({entry.name, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, layers,
-                       entry.option_help.contains("window")});
+                       entry.option_help.contains("window"),
+                       !entry.option_help.contains("hidden")});
       }
     }
   }
@@ -125,6 +127,26 @@ class VitalsStepTest : public ::testing::TestWithParam<Variant> {
   void SetUp() override {
     const Variant& v = GetParam();
     torch::manual_seed(3);
+    ModelSpec spec = stay_spec(v.name, v.trees ? tree_options() : network_options(), statics());
+    spec.per_step = v.per_step;
+    spec.steps = kSteps;
+    if (v.statics) spec.clocks = {{.column = 1, .scale = 3, .offset = -2}};
+    model_ = make_model(spec);
+    model_->eval();
+    const Batch training = stays(std::vector<std::int64_t>(40, kSteps), 6, kSteps, statics());
+    if (v.trees) fit_to(*model_, training, v.per_step);
+    bool given = false;
+    model_->fit_statistics([&](Batch& batch) {
+      batch = training;
+      return !std::exchange(given, true);
+    });
+    for (at::Tensor& parameter : model_->parameters()) parameter.mul_(1.5);
+    network_ = model_->step_network();
+    ASSERT_NE(network_, nullptr);
+  }
+
+  static std::map<std::string, double> network_options() {
+    const Variant& v = GetParam();
     std::map<std::string, double> options{{"hidden", 20}, {"summary", v.summary ? 1 : 0}};
     if (v.layers > 0) options["layers"] = static_cast<double>(v.layers);
     if (v.summary != v.per_step) options["head"] = 9;
@@ -132,20 +154,16 @@ class VitalsStepTest : public ::testing::TestWithParam<Variant> {
     if (v.per_step) options["pieces"] = 1;
     if (v.per_step != v.statics) options["recent"] = 5;
     if (v.windowed) options["window"] = 5;  // shorter than the series
-    ModelSpec spec = stay_spec(v.name, options, statics());
-    spec.per_step = v.per_step;
-    spec.steps = kSteps;
-    if (v.statics) spec.clocks = {{.column = 1, .scale = 3, .offset = -2}};
-    model_ = make_model(spec);
-    model_->eval();
-    bool given = false;
-    model_->fit_statistics([&](Batch& batch) {
-      batch = stays(std::vector<std::int64_t>(40, kSteps), 6, kSteps, statics());
-      return !std::exchange(given, true);
-    });
-    for (at::Tensor& parameter : model_->parameters()) parameter.mul_(1.5);
-    network_ = model_->step_network();
-    ASSERT_NE(network_, nullptr);
+    return options;
+  }
+
+  static std::map<std::string, double> tree_options() {
+    const Variant& v = GetParam();
+    const bool windowed = v.per_step != v.statics || !v.summary;
+    return {{"summary", v.summary ? 1 : 0},
+            {"recent", windowed ? 5 : 0},
+            {"n_estimators", 12},
+            {"max_depth", 3}};
   }
 
   std::int64_t statics() const { return GetParam().statics ? 2 : 0; }

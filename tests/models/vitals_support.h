@@ -3,8 +3,10 @@
 #include <torch/torch.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "engine/core/estimator.h"
 #include "tests/models/model_support.h"
 
 // Small models of vital signs and stays for them.
@@ -64,10 +66,35 @@ inline std::vector<ModelEntry> vitals_entries() {
   return found;
 }
 
+/// Those that are trained by gradients: networks with a state of so many units.
 inline std::vector<std::string> vitals_names() {
   std::vector<std::string> names;
-  for (const ModelEntry& entry : vitals_entries()) names.push_back(entry.name);
+  for (const ModelEntry& entry : vitals_entries()) {
+    if (entry.option_help.contains("hidden")) names.push_back(entry.name);
+  }
   return names;
+}
+
+/// Fits an Estimator to `batch` with random labels.
+inline void fit_to(Model& model, const Batch& batch, bool per_step, std::int64_t outputs = 2) {
+  Batch labelled = batch;
+  auto shape = std::vector<std::int64_t>{batch.size(), outputs};
+  if (per_step) shape.insert(shape.begin() + 1, batch.inputs.at("values").size(1));
+  torch::manual_seed(8);
+  labelled.target = torch::rand(shape).lt(0.4).to(torch::kFloat);
+  const auto once = [&labelled] {
+    return [&labelled, given = false](Batch& out) mutable {
+      out = labelled;
+      return !std::exchange(given, true);
+    };
+  };
+  EstimatorFit fit;
+  fit.task = {TaskKind::kMultilabel, std::vector<std::string>(outputs, "label")};
+  fit.train = once();
+  fit.valid = once();
+  fit.judge = [round = 0.0](const at::Tensor&, const at::Tensor&) mutable { return round += 1; };
+  fit.report = [](std::int64_t) { return false; };
+  dynamic_cast<Estimator&>(model).fit(fit);
 }
 
 }  // namespace salus::test

@@ -205,6 +205,8 @@ seeds = [0, 1]
 [[member]]
 model = {name = "tcn", hidden = 8}
 train.epochs = 1
+[[member]]
+model = {name = "boosted_trees", recent = 4, n_estimators = 5, early_stopping_rounds = 2}
 """
 
 
@@ -216,7 +218,7 @@ def test_an_ensemble_is_one_bundle_of_several_members(salus, stay_config, tmp_pa
     assert result.status == DONE, result.everything()
     bundle = tmp_path / "run" / "bundle"
     text = (bundle / "bundle.toml").read_text()
-    assert text.count("[[model.member]]") == 3 and 'name = "tcn"' in text
+    assert text.count("[[model.member]]") == 4 and 'name = "tcn"' in text
     assert len((tmp_path / "run" / "members" / "2" / "log.csv").read_text().splitlines()) == 2
     scores = salus("predict", bundle, STAYS / "set-a")
     assert scores.status == DONE and len(scores.lines) == 24
@@ -229,7 +231,9 @@ def test_an_ensemble_is_one_bundle_of_several_members(salus, stay_config, tmp_pa
 TURNS = """
 [[member]]
 model = {name = "gru", hidden = 8, summary = 1, recent = 4, bins = 8, head = 4}
-seeds = [0, 1, 2]
+seeds = [0, 1]
+[[member]]
+model = {name = "boosted_trees", recent = 4, n_estimators = 9}
 """
 
 
@@ -254,6 +258,21 @@ def test_members_that_take_turns_are_judged_on_every_case(salus, stay_config, tm
     assert_error(salus("train", config, "--out", tmp_path / "other", *overrides,
                        "data.split.member_folds=5"), WRONG_USE, "member_folds", "3")
     assert not (tmp_path / "other").exists()
+
+
+def test_trees_train_alone_and_what_they_cannot_take_is_refused(salus, stay_config, tmp_path):
+    config = tmp_path / "trees.toml"
+    text = stay_config().read_text()
+    table = text[text.index("[model]"):text.index("[train]")]
+    config.write_text(text.replace(table, '[model]\nname = "boosted_trees"\nrecent = 6\nn_estimators = 8\n'))
+    overrides = [f"data.root={STAYS}", f"transform.variables={stay_config().parent / 'variables.toml'}"]
+    result = salus("train", config, "--out", tmp_path / "run", *overrides)
+    assert result.status == DONE, result.everything()
+    rounds = (tmp_path / "run" / "log.csv").read_text().splitlines()
+    assert 2 <= len(rounds) <= 9 and "valid_auroc" in rounds[0]
+    assert salus("train", config, "--out", tmp_path / "dev", "--fast-dev-run", *overrides).status == DONE
+    assert_error(salus("train", config, "--out", tmp_path / "no", *overrides,
+                       'train.loss.class_weights="balanced"'), WRONG_USE, "class_weights")
 
 
 def test_an_unknown_key_of_a_member_is_named(salus, stay_config, tmp_path):

@@ -70,6 +70,26 @@ TEST_P(IntegratedGradientsZooTest, WhatComesAfterTheScoredStepHasNoShare) {
 INSTANTIATE_TEST_SUITE_P(All, IntegratedGradientsZooTest, ::testing::ValuesIn(vitals_names()),
                          [](const auto& info) { return info.param; });
 
+TEST(IntegratedGradientsTest, TreesShareOutTheirJumps) {
+  for (const bool per_step : {false, true}) {
+    ModelSpec spec = stay_spec("boosted_trees", {{"recent", 2}, {"summary", 1}});
+    spec.options["n_estimators"] = 20;
+    spec.per_step = per_step;
+    spec.clocks = {{.column = 1, .scale = 3, .offset = -2}};
+    const auto model = make_model(spec);
+    fit_to(*model, stays(std::vector<std::int64_t>(60, 6), 4), per_step);
+    model->eval();
+    const Batch stay = stays({5}, 9);
+    const StayAttribution found = integrated_gradients(*model, stay, 1);
+    const double difference = found.logit - found.baseline;
+    EXPECT_GT(std::abs(difference), 0.01);
+    EXPECT_LE(std::abs(found.gap), std::max(0.01 * std::abs(difference), 1e-4));
+    EXPECT_EQ(
+        found.values.masked_select(stay.inputs.at("mask")[0].eq(0)).abs().sum().item<double>(),
+        0);  // what was not observed adds nothing
+  }
+}
+
 TEST(IntegratedGradientsTest, RefusesAStepThatTheStayHasNot) {
   LinearModel model;
   EXPECT_THROW(integrated_gradients(model, stays({4}), 0, 4), Error);
