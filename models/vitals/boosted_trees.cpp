@@ -42,23 +42,16 @@ class BoostedTrees : public Model, public Estimator {
     const at::Tensor rows = features.detach().to(at::kFloat).flatten(0, -2);
     auto shape = features.sizes().vec();
     shape.back() = forest_->outputs();
-    const at::Tensor logits =
-        forest_->forward(rows.masked_fill(known_.present(rows).logical_not(), kMissing))
-            .view(shape);
+    const at::Tensor logits = forest_->forward(with_missing(rows)).view(shape);
     return features.requires_grad() ? logits + linear_part(features) : logits;
   }
 
   void prepare_line(const Batch& from, const Batch& to) override {
     const at::NoGradGuard guard;
-    const at::Tensor start = embed(from)[0], end = embed(to)[0], way = end - start;
-    const auto flat = [&](const at::Tensor& x) {
-      const at::Tensor rows = x.view({-1, x.size(-1)});
-      return rows.masked_fill(known_.present(rows).logical_not(), kMissing);
-    };
-    const at::Tensor jumps = forest_->jumps(flat(start), flat(end));
-    slopes_ =
-        at::where(way.view({-1, way.size(-1), 1}).eq(0), 0, jumps / way.view({-1, way.size(-1), 1}))
-            .nan_to_num(0);
+    const at::Tensor start = embed(from).flatten(0, -2), end = embed(to).flatten(0, -2);
+    const at::Tensor way = (end - start).unsqueeze(-1);
+    const at::Tensor jumps = forest_->jumps(with_missing(start), with_missing(end));
+    slopes_ = at::where(way.eq(0), 0, jumps / way).nan_to_num(0);  // NaN beyond the stay's end
   }
 
   std::int64_t fit(const EstimatorFit& fit) override {
@@ -76,6 +69,11 @@ class BoostedTrees : public Model, public Estimator {
   }
 
  private:
+  /// Rows of what is known [..., F], NaN where a number is missing.
+  at::Tensor with_missing(const at::Tensor& known) const {
+    return known.masked_fill(known_.present(known).logical_not(), kMissing);
+  }
+
   /// Every row with something known of its target, NaN where a number is missing; and the targets.
   std::pair<at::Tensor, at::Tensor> rows_of(const EstimatorFit::Batches& next) const {
     std::vector<at::Tensor> rows, targets;
@@ -84,8 +82,7 @@ class BoostedTrees : public Model, public Estimator {
       const at::Tensor target =
           known_.per_step ? batch.target.narrow(1, 0, known.size(1)) : batch.target;
       const at::Tensor labelled = target.isnan().all(-1).logical_not();
-      const at::Tensor kept = known.index({labelled});
-      rows.push_back(kept.masked_fill(known_.present(kept).logical_not(), kMissing));
+      rows.push_back(with_missing(known.index({labelled})));
       targets.push_back(target.index({labelled}));
     }
     return {at::cat(rows).to(at::kFloat), at::cat(targets).to(at::kFloat)};
@@ -95,8 +92,7 @@ class BoostedTrees : public Model, public Estimator {
   at::Tensor linear_part(const at::Tensor& features) const {
     TORCH_CHECK(slopes_.defined(), "boosted trees have no gradients: call prepare_line() first");
     const at::Tensor moved = (features - features.detach()).unsqueeze(-1);
-    const at::Tensor sum = (moved.nan_to_num(0, 0, 0) * slopes_).sum(-2);
-    return sum;
+    return (moved.nan_to_num(0, 0, 0) * slopes_).sum(-2);
   }
 
   KnownFeatures known_;

@@ -38,6 +38,8 @@ void bench_train(const Options& options);
 void bench_infer(const Options& options);
 /// Forward and backward pass of the GRU-D recurrence: 48 steps, 37 variables, 64 units.
 void bench_gru_d(const Options& options);
+/// Training steps of GRU-D by the Trainer: stays of 48 steps and 37 variables in memory, 64 units.
+void bench_train_gru_d(const Options& options);
 /// `label` train (forward and backward) or infer: GRU or LSTM, 48 steps, 76 variables, 128 units.
 void bench_recurrent(const Options& options);
 /// One bin of `batch` series through a StepNetwork: 37 variables, 64 units.

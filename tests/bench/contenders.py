@@ -165,6 +165,11 @@ def gru_d(setup):
     yield Benchmark("gru_d", "GRU-D, 48 steps, 37 variables, 64 units, batch 128: forward and backward",
                     "series", ["gru_d", *common], peers, tolerance=1e-4, limit="float32_flops",
                     cost_per_item=2 * steps * (forward + backward), gpu=True)
+    learn = [*common, "--steps", "8"]
+    yield Benchmark("gru_d/train", "the same network with its head: training steps", "series",
+                    ["train-gru_d", *learn], [Peer("PyTorch eager", [PEERS / "gru_d.py", "train", *learn])],
+                    tolerance=0, limit="float32_flops", cost_per_item=2 * steps * (forward + backward),
+                    gpu=True)
 
 
 def recurrent(setup):

@@ -1,13 +1,18 @@
 #include <torch/torch.h>
 
+#include "engine/core/config.h"
+#include "engine/data/dataset.h"
+#include "engine/train/trainer.h"
 #include "models/vitals/gru_d_function.h"
+#include "models/zoo.h"
 #include "tests/bench/benches.h"
+#include "tests/bench/step_clock.h"
 #include "tests/bench/worker.h"
 
 namespace salus::bench {
 namespace {
 
-constexpr std::int64_t kSteps = 48, kVariables = 37, kUnits = 64;
+constexpr std::int64_t kSteps = 48, kVariables = 37, kUnits = 64, kStays = 2048;
 
 /// scale * sin(0.37 i + phase), the same values as in peers/gru_d.py.
 at::Tensor formula(at::IntArrayRef shape, double phase, double scale) {
@@ -37,7 +42,73 @@ kernels::GruDParameters formula_parameters() {
           .bias_hh = formula({3 * kUnits}, 8, 0.1)};
 }
 
+/// formula_input() of so many stays, every other one positive.
+class FormulaStays : public data::Dataset {
+ public:
+  explicit FormulaStays(std::int64_t count) : stays_(formula_input(count)) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      data::CaseInfo info;
+      info.id = info.patient = std::to_string(i);
+      info.target = {static_cast<float>(i % 2)};
+      cases_.push_back(info);
+    }
+  }
+
+  std::int64_t size() const override { return static_cast<std::int64_t>(cases_.size()); }
+  const data::CaseInfo& info(std::int64_t i) const override { return cases_.at(i); }
+  std::uint64_t content_hash(std::int64_t i) const override { return i; }
+
+  Batch load(at::IntArrayRef indices) const override {
+    const at::Tensor rows = at::tensor(indices, at::kLong);
+    Batch batch;
+    batch.inputs["values"] = stays_.values.index_select(0, rows);
+    batch.inputs["mask"] = stays_.mask.index_select(0, rows);
+    batch.inputs["delta"] = stays_.delta.index_select(0, rows);
+    batch.inputs["length"] = stays_.length.index_select(0, rows);
+    batch.ids.resize(indices.size());
+    batch.target = rows.remainder(2).to(at::kFloat).unsqueeze(1);
+    return batch;
+  }
+
+ private:
+  kernels::GruDInput stays_;
+  std::vector<data::CaseInfo> cases_;
+};
+
 }  // namespace
+
+void bench_train_gru_d(const Options& options) {
+  torch::manual_seed(0);
+  const Task task{TaskKind::kBinary, {"label"}};
+  Registry zoo;
+  register_zoo(zoo);
+  ModelSpec spec{.name = "gru_d", .modality = Modality::kVitals, .variables = kVariables};
+  spec.steps = kSteps;
+  spec.options["hidden"] = kUnits;
+  const auto model = zoo.make(spec);
+  std::int64_t parameters = 0;
+  for (const auto& parameter : model->parameters()) parameters += parameter.numel();
+  auto config = Config::parse("", "benchmark");
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>{{"train.epochs", "1000000"},
+                                          {"train.batch_size", std::to_string(options.batch)},
+                                          {"train.precision", "fp32"},
+                                          {"train.schedule.name", "constant"}}) {
+    config.override_with(key, value);
+  }
+  train::TrainerOptions how;
+  how.device = options.device;
+  how.stop = StepClock(options.steps, static_cast<double>(options.batch),
+                       {{"check", {static_cast<double>(parameters)}}});
+  how.say = [](const std::string&) {};
+  const FormulaStays stays(kStays);
+  // All positions many times over: no validation falls into a repetition.
+  std::vector<std::int64_t> order, few;
+  for (std::int64_t i = 0; i < 200 * kStays; ++i) order.push_back(i % kStays);
+  for (std::int64_t i = 0; i < 128; ++i) few.push_back(i);
+  train::Trainer trainer(model, task, train::read_train_config(config, task, options.device), how);
+  trainer.fit({&stays, std::move(order)}, {&stays, std::move(few)});
+}
 
 void bench_gru_d(const Options& options) {
   const at::Device device(options.device);

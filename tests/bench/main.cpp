@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   add("train", salus::bench::bench_train);
   add("infer", salus::bench::bench_infer);
   add("gru_d", salus::bench::bench_gru_d);
+  add("train-gru_d", salus::bench::bench_train_gru_d);
   add("recurrent", salus::bench::bench_recurrent);
   add("vitals-step", salus::bench::bench_vitals_step);
   add("limits", salus::bench::print_limits);

@@ -9,6 +9,7 @@
 #include "engine/train/trainer.h"
 #include "models/zoo.h"
 #include "tests/bench/benches.h"
+#include "tests/bench/step_clock.h"
 #include "tests/bench/worker.h"
 
 namespace salus::bench {
@@ -25,34 +26,6 @@ std::int64_t parameters_of(const Model& model) {
   for (const auto& parameter : model.parameters()) count += parameter.numel();
   return count;
 }
-
-/// A clock that the Trainer asks after every step: it stops the run between repetitions, so that
-/// the peer's can take their turn, and ends it when the runner has had enough.
-class StepClock {
- public:
-  StepClock(std::int64_t steps, double batch, nlohmann::json about)
-      : steps_(steps), batch_(batch), about_(std::move(about)) {}
-
-  bool operator()(std::int64_t step) {
-    if (step < kWarmUp) return false;
-    if (step == kWarmUp) {
-      say_ready(about_);
-    } else if ((step - kWarmUp) % steps_ == 0) {
-      report(now() - start_, static_cast<double>(steps_) * batch_);
-    } else {
-      return false;
-    }
-    const bool more = wait_for_turn();
-    start_ = now();
-    return !more;
-  }
-
- private:
-  static constexpr std::int64_t kWarmUp = 2;
-  std::int64_t steps_;
-  double batch_, start_ = 0;
-  nlohmann::json about_;
-};
 
 /// float32 [batch, 3, 224, 224], the same values as in peers/models.py.
 at::Tensor formula_images(std::int64_t batch) {

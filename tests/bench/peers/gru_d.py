@@ -1,17 +1,20 @@
 """GRU-D (48 steps, 37 variables, 64 units), forward and backward, as it is written in PyTorch.
 
-usage: gru_d.py eager|compile-step|compile --batch N --threads N [--device cuda]
-compile-step compiles one step, compile the whole loop.
+usage: gru_d.py eager|compile-step|compile|train --batch N --threads N [--device cuda]
+compile-step compiles one step, compile the whole loop. train: an eager network with head, loss and AdamW
+that learns from shuffled stays in memory; --steps of it are a repetition.
 """
 
 import argparse
+
+import time
 
 import torch
 from torch.nn.functional import linear
 
 import worker
 
-STEPS, VARIABLES, UNITS = 48, 37, 64
+STEPS, VARIABLES, UNITS, STAYS = 48, 37, 64, 2048
 
 
 def formula(shape, phase, scale):
@@ -56,14 +59,59 @@ def run(one_step, values, mask, delta, weights):
     return torch.stack(hidden, 1)
 
 
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weights = torch.nn.ParameterList(parameters())
+        self.head = torch.nn.Linear(UNITS, 1)
+
+    def forward(self, values, mask, delta):
+        return self.head(run(step, values, mask, delta, self.weights)[:, -1]).squeeze(1)
+
+
+def train(arguments):
+    network = Network().to(arguments.device)
+    stays = [tensor.to(arguments.device) for tensor in inputs(STAYS)]
+    labels = (torch.arange(STAYS, device=arguments.device) % 2).float()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
+    loss_of = torch.nn.BCEWithLogitsLoss()
+
+    def batches():
+        while True:
+            yield from torch.randperm(STAYS, device=arguments.device).split(arguments.batch)
+
+    stream = batches()
+
+    def learn(times):
+        for _ in range(times):
+            chosen = next(stream)
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(network(*(tensor[chosen] for tensor in stays)), labels[chosen])
+            loss.backward()
+            optimizer.step()
+            loss.item()  # a run that logs its loss waits for it, as ours does
+
+    learn(2)
+    worker.say({"check": [sum(p.numel() for p in network.parameters())], "ready": True})
+    for _ in worker.turns():
+        start = time.perf_counter()
+        learn(arguments.steps)
+        worker.say({"seconds": time.perf_counter() - start,
+                    "items": arguments.steps * arguments.batch})
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["eager", "compile-step", "compile"])
+    parser.add_argument("kind", choices=["eager", "compile-step", "compile", "train"])
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.kind == "train":
+        train(arguments)
+        return
     batch = [tensor.to(arguments.device) for tensor in inputs(arguments.batch)]
     weights = [tensor.to(arguments.device).requires_grad_() for tensor in parameters()]
     one_step = torch.compile(step) if arguments.kind == "compile-step" else step
