@@ -95,6 +95,7 @@ class Rounds {
 
 FitResult result_of(const RunState& state, std::map<std::string, at::Tensor> weights, int signal) {
   FitResult result;
+  result.boosted = true;
   result.finished = state.finished;
   result.signal = signal;
   result.steps = state.step;

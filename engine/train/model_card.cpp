@@ -125,10 +125,11 @@ std::string training_section(const infer::Bundle& bundle, const std::vector<Memb
   for (std::size_t m = 0; m < fits.size(); ++m) {
     const FitResult& fit = fits[m];
     text += fmt::format(
-        "- {}, seed {}: {} steps; the weights are those of epoch {} of {} "
-        "(validation {}: {:.4f}).\n",
-        members[m].model.name, members[m].train.seed, fit.steps, fit.best_epoch + 1,
-        fit.history.size(), members[m].train.monitor, fit.best_metric);
+        "- {}, seed {}: {}{} {} of {} (validation {}: {:.4f}).\n", members[m].model.name,
+        members[m].train.seed,
+        fit.boosted ? "trees up to" : fmt::format("{} steps; the weights are those of", fit.steps),
+        fit.boosted ? " round" : " epoch", fit.best_epoch + 1, fit.history.size(),
+        members[m].train.monitor, fit.best_metric);
   }
   return text + "\nThe configuration lies beside the bundle as config.toml.\n\n";
 }

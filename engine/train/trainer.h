@@ -27,6 +27,7 @@ struct FitResult {
   bool finished = false;       ///< false: stopped by request, to be resumed
   int signal = 0;              ///< SIGTERM or SIGINT if that stopped it
   bool stopped_early = false;  ///< no improvement for early_stopping.patience epochs
+  bool boosted = false;        ///< by an Estimator: an epoch is a round
   std::int64_t steps = 0;
   std::int64_t best_epoch = -1;
   double best_metric = 0;

@@ -87,14 +87,14 @@ ForestImpl::ForestImpl(std::int64_t outputs, std::int64_t trees, std::int64_t de
 at::Tensor ForestImpl::forward(const at::Tensor& rows) const {
   if (!rows.is_cpu()) return by_level(rows);
   const at::Tensor from = rows.contiguous();
-  at::Tensor to = at::zeros({from.size(0), outputs()}, from.options());
+  at::Tensor to = at::empty({from.size(0), outputs()}, from.options());
   const ForestRow row(*this, from.size(1));
   const float* x = from.const_data_ptr<float>();
   float* y = to.mutable_data_ptr<float>();
   const std::int64_t width = from.size(1);
   at::parallel_for(0, from.size(0), kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      if (!std::isinf(x[i * width])) row(x + i * width, y + i * outputs());
+      row(x + i * width, y + i * outputs());
     }
   });
   return to;
@@ -119,7 +119,7 @@ at::Tensor ForestImpl::by_level(const at::Tensor& rows) const {
     const at::Tensor reached = leaves.gather(1, node - (leaf.size(2) - 1));
     const at::Tensor sums =
         reached.to(at::kDouble).view({outputs(), trees(), -1}).sum(1).t() + base;
-    parts.push_back(sums.to(at::kFloat).masked_fill(part.narrow(1, 0, 1).isinf(), 0));
+    parts.push_back(sums.to(at::kFloat));
   }
   return at::cat(parts);
 }

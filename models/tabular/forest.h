@@ -25,8 +25,7 @@ class ForestImpl : public torch::nn::Module {
   std::int64_t trees() const { return leaf.size(1); }
   std::int64_t depth() const { return depth_; }
 
-  /// \param rows  float32 [R, F], without a gradient; a row whose first number is infinite is left out.
-  /// \returns float32 [R, L]; 0 of rows left out.
+  /// \param rows  float32 [R, F], without a gradient. \returns float32 [R, L].
   /// \throws c10::Error if a node asks for a number that rows do not have.
   at::Tensor forward(const at::Tensor& rows) const;
 

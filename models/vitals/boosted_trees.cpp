@@ -16,7 +16,7 @@ namespace {
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 constexpr double kBeyond = std::numeric_limits<double>::infinity();
 
-/// Features are what is known, 0 where it is missing.
+/// Features are what is known, 0 where it is missing and infinite beyond the end of a stay.
 class BoostedTrees : public Model, public Estimator {
  public:
   explicit BoostedTrees(const ModelSpec& spec)
@@ -32,17 +32,22 @@ class BoostedTrees : public Model, public Estimator {
   }
 
   at::Tensor embed(const Batch& batch) override {
-    const Stays stays = stays_of(batch, known_.statics, is_training());
+    const Stays stays = stays_of(batch, known_.statics, /*training=*/true);
     const at::Tensor known = known_.of(stays);
     if (!known_.per_step) return known;
-    return known.masked_fill(within(stays).logical_not().unsqueeze(-1), kBeyond);
+    const at::Tensor beyond = within(stays).logical_not().unsqueeze(-1);
+    const auto left_out = batch.inputs.at("values").size(1) - known.size(1);
+    return at::constant_pad_nd(known.masked_fill(beyond, kBeyond), {0, 0, 0, left_out}, kBeyond);
   }
 
   at::Tensor classify(const at::Tensor& features) override {
     const at::Tensor rows = features.detach().to(at::kFloat).flatten(0, -2);
     auto shape = features.sizes().vec();
     shape.back() = forest_->outputs();
-    const at::Tensor logits = forest_->forward(with_missing(rows)).view(shape);
+    const at::Tensor within = rows.select(1, 0).isinf().logical_not();
+    const at::Tensor found = forest_->forward(with_missing(rows.index({within})));
+    at::Tensor logits = at::zeros({rows.size(0), forest_->outputs()}, rows.options());
+    logits = logits.index_put_({within}, found).view(shape);
     return features.requires_grad() ? logits + linear_part(features) : logits;
   }
 

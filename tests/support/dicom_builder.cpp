@@ -26,9 +26,8 @@ Bytes bytes_of(const std::vector<int>& values) {
 }
 
 Bytes text_bytes(const std::string& text) {
-  Bytes out(text.size());
-  std::memcpy(out.data(), text.data(), text.size());
-  return out;
+  const auto* first = reinterpret_cast<const std::byte*>(text.data());
+  return {first, first + text.size()};
 }
 
 Bytes deflated(const Bytes& bytes, int window_bits) {
