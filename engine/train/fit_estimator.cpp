@@ -131,6 +131,7 @@ void save(const RunState& state, const std::map<std::string, at::Tensor>& weight
 FitResult fit_estimator(Estimator& estimator, Model& model, const Task& task,
                         const TrainConfig& config, const TrainerOptions& options,
                         const Subset& train_part, const Subset& valid_part) {
+  require_metric(task, config.monitor);
   refuse_class_weights(config);
   if (auto before = finished_before(options)) return *before;
   Subset train = train_part, valid = valid_part;

@@ -9,7 +9,9 @@ namespace salus::train {
 /// keeps the round that the monitored metric likes best. A row of the log is a round. A finished fit is
 /// kept as checkpoints/last.safetensors; one that was interrupted begins anew.
 ///
-/// \throws UsageError for settings of [train] that only networks have: class weights, a loss by name.
+/// Of [train] it reads seed, monitor and batch_size (of a trial run); the rest is for networks.
+///
+/// \throws UsageError for class weights, or a monitor that the task has not.
 FitResult fit_estimator(Estimator& estimator, Model& model, const Task& task,
                         const TrainConfig& config, const TrainerOptions& options,
                         const Subset& train, const Subset& valid);

@@ -30,15 +30,6 @@ std::int64_t count_batches(std::int64_t cases, const TrainConfig& config) {
   return full + (rest > 1 && !config.drop_last ? 1 : 0);
 }
 
-void check_monitor(const TrainConfig& config, const Task& task) {
-  const auto names = validation_metric_names(task);
-  if (std::find(names.begin(), names.end(), config.monitor) != names.end()) return;
-  throw UsageError(
-      fmt::format("[train] monitor = \"{}\" is not a metric of a {} task; choose one of "
-                  "{}.",
-                  config.monitor, to_string(task.kind), fmt::join(names, ", ")));
-}
-
 }  // namespace
 
 Trainer::Impl::Impl(std::shared_ptr<Model> network, const Task& what, const TrainConfig& how,
@@ -48,7 +39,7 @@ Trainer::Impl::Impl(std::shared_ptr<Model> network, const Task& what, const Trai
       config(how),
       options(std::move(with)),
       device(open_device(options.device)) {
-  check_monitor(config, task);
+  require_metric(task, config.monitor);
   if (device.is_cpu()) keep_memory();
   if (!options.say) {
     options.say = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };

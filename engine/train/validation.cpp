@@ -1,10 +1,13 @@
 #include "engine/train/validation.h"
 
+#include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/evaluate/metrics.h"
+#include "engine/io/error.h"
 #include "engine/train/precision.h"
 
 namespace salus::train {
@@ -145,6 +148,14 @@ std::vector<std::string> validation_metric_names(const Task& task) {
       return kRegressionNames;
   }
   return {};
+}
+
+void require_metric(const Task& task, const std::string& monitor) {
+  const auto names = validation_metric_names(task);
+  if (std::find(names.begin(), names.end(), monitor) != names.end()) return;
+  throw UsageError(
+      fmt::format("[train] monitor = \"{}\" is not a metric of a {} task; choose one of {}.",
+                  monitor, to_string(task.kind), fmt::join(names, ", ")));
 }
 
 Metrics validation_metrics(const Task& task, const Loss& loss, const Scores& scores) {

@@ -37,4 +37,7 @@ Metrics validation_metrics(const Task& task, const Loss& loss, const Scores& sco
 /// Their names, in that order.
 std::vector<std::string> validation_metric_names(const Task& task);
 
+/// \throws UsageError, naming the choices, if `monitor` is not one of them.
+void require_metric(const Task& task, const std::string& monitor);
+
 }  // namespace salus::train

@@ -108,12 +108,12 @@ class Growth {
 
   std::int64_t run() {
     const std::int64_t most = fit_.most_rounds > 0 ? fit_.most_rounds : options_.n_estimators;
-    double best = -std::numeric_limits<double>::infinity();
-    std::int64_t best_round = -1;
+    double best = std::nan("");
+    std::int64_t best_round = 0;
     for (std::int64_t round = 0; round < most; ++round) {
       for (Grown& one : grown_) one.booster.update(static_cast<int>(round));
       const double quality = fit_.judge(valid_logits(), data_.valid_targets);
-      if (best_round < 0 || quality > best) {
+      if (std::isnan(best) || quality > best) {
         best = quality;
         best_round = round;
       }

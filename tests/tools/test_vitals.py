@@ -271,7 +271,9 @@ def test_trees_train_alone_and_what_they_cannot_take_is_refused(salus, stay_conf
     rounds = (tmp_path / "run" / "log.csv").read_text().splitlines()
     assert 2 <= len(rounds) <= 9 and "valid_auroc" in rounds[0]
     assert salus("train", config, "--out", tmp_path / "dev", "--fast-dev-run", *overrides).status == DONE
-    assert_error(salus("train", config, "--out", tmp_path / "no", *overrides,
+    assert_error(salus("train", config, "--out", tmp_path / "no", *overrides, 'train.monitor="au"'),
+                 WRONG_USE, "monitor", "auroc")
+    assert_error(salus("train", config, "--out", tmp_path / "no2", *overrides,
                        'train.loss.class_weights="balanced"'), WRONG_USE, "class_weights")
 
 
