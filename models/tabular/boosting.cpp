@@ -189,6 +189,7 @@ class Growth {
 
   at::Tensor valid_logits() const {
     std::vector<at::Tensor> margins;
+    margins.reserve(grown_.size());
     for (const Grown& one : grown_) margins.push_back(one.booster.valid_margins());
     return at::cat(margins, 1);
   }

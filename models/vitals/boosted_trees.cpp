@@ -33,7 +33,7 @@ class BoostedTrees : public Model, public Estimator {
 
   at::Tensor embed(const Batch& batch) override {
     const Stays stays = stays_of(batch, known_.statics, /*training=*/true);
-    const at::Tensor known = known_.of(stays);
+    at::Tensor known = known_.of(stays);
     if (!known_.per_step) return known;
     const at::Tensor beyond = within(stays).logical_not().unsqueeze(-1);
     const auto left_out = batch.inputs.at("values").size(1) - known.size(1);

@@ -110,7 +110,7 @@ def similarity(setup):
 def _similarity(setup, rows, batch, dtype):
     common = ["--rows", str(rows), "--batch", str(batch), "--threads", str(setup.threads)]
     kinds = [("PyTorch bf16 mm + topk", "bfloat16")]
-    if rows <= 100_000 and dtype == "bfloat16":
+    if rows <= 100_000:
         kinds += [("PyTorch fp32 mm + topk", "float32"), ("faiss flat", "faiss")]
     peers = [Peer(name, [PEERS / "similarity.py", kind, *common]) for name, kind in kinds]
     size = 1 if dtype == "int8" else 2
