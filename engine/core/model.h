@@ -13,8 +13,8 @@
 
 namespace salus {
 
-/// A network trained by gradients, or an Estimator (engine/core/estimator.h). Parameter names equal the field's reference (torchvision for
-/// images), so that published checkpoints load.
+/// A network trained by gradients, or an Estimator (engine/core/estimator.h). Parameter names equal
+/// the field's reference (torchvision for images), so that published checkpoints load.
 class Model : public torch::nn::Module {
  public:
   /// Penultimate features [N, E]; of a model with labels a step [N, T, E].

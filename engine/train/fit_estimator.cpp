@@ -19,17 +19,6 @@ namespace {
 constexpr std::int64_t kBatch = 64;  ///< cases that are turned into rows at a time
 constexpr std::int64_t kSaid = 100;  ///< rounds between two lines on the screen
 
-EstimatorFit::Batches batches_of(const Samples& samples) {
-  std::shared_ptr<BatchStream> stream;
-  return [&samples, stream](Batch& batch) mutable {
-    if (!stream) stream = samples.stream(samples.subset().positions, 0, kBatch, nullptr);
-    SampleBatch item;
-    if (!stream->next(item)) return false;
-    batch = std::move(item.batch);
-    return true;
-  };
-}
-
 void refuse_class_weights(const TrainConfig& config) {
   if (!config.loss.balanced && config.loss.class_weights.empty()) return;
   throw UsageError(
@@ -93,18 +82,8 @@ class Rounds {
   Metrics metrics_;
 };
 
-FitResult result_of(const RunState& state, std::map<std::string, at::Tensor> weights, int signal) {
-  FitResult result;
+FitResult boosted(FitResult result) {
   result.boosted = true;
-  result.finished = state.finished;
-  result.signal = signal;
-  result.steps = state.step;
-  result.history = state.history;
-  result.best_weights = std::move(weights);
-  if (!state.best.empty()) {
-    result.best_epoch = state.best[0].epoch;
-    result.best_metric = state.best[0].metric;
-  }
   return result;
 }
 
@@ -113,7 +92,7 @@ std::optional<FitResult> finished_before(const TrainerOptions& options) {
   const auto path = options.out_dir + "/checkpoints/last.safetensors";
   if (!options.resume || options.out_dir.empty() || !std::filesystem::exists(path)) return {};
   const Checkpoint checkpoint = load_checkpoint(path);
-  return result_of(checkpoint.state, checkpoint.part("model."), 0);
+  return boosted(result_of(checkpoint.state, checkpoint.part("model."), 0));
 }
 
 void save(const RunState& state, const std::map<std::string, at::Tensor>& weights,
@@ -145,19 +124,18 @@ FitResult fit_estimator(Estimator& estimator, Model& model, const Task& task,
   Rounds rounds(task, config, options, loss);
   EstimatorFit fit{.task = task, .seed = config.seed, .threads = at::get_num_threads()};
   fit.most_rounds = options.fast_dev_run ? 1 : 0;
-  fit.train = batches_of(train_samples);
-  fit.valid = batches_of(valid_samples);
+  fit.train = all_batches(train_samples, kBatch);
+  fit.valid = all_batches(valid_samples, kBatch);
   fit.judge = [&](const auto& logits, const auto& targets) {
     return rounds.judge(logits, targets);
   };
   fit.report = [&](std::int64_t round) { return rounds.add(round); };
   const std::int64_t best = estimator.fit(fit);
-  if (best < 0) return result_of(rounds.state, {}, rounds.signal());
+  if (best < 0) return boosted(result_of(rounds.state, {}, rounds.signal()));
   rounds.finish(best);
-  std::map<std::string, at::Tensor> weights;
-  for (const auto& [name, tensor] : named_state(model)) weights[name] = tensor.detach().clone();
+  auto weights = snapshot(named_state(model));
   save(rounds.state, weights, options.out_dir);
-  return result_of(rounds.state, std::move(weights), rounds.signal());
+  return boosted(result_of(rounds.state, std::move(weights), rounds.signal()));
 }
 
 }  // namespace salus::train

@@ -253,4 +253,15 @@ void keep_few(Subset& subset, std::int64_t count) {
   subset.positions = std::move(few);
 }
 
+std::function<bool(Batch& batch)> all_batches(const Samples& samples, std::int64_t batch_size) {
+  std::shared_ptr<BatchStream> stream;
+  return [&samples, batch_size, stream](Batch& batch) mutable {
+    if (!stream) stream = samples.stream(samples.subset().positions, 0, batch_size, nullptr);
+    SampleBatch item;
+    if (!stream->next(item)) return false;
+    batch = std::move(item.batch);
+    return true;
+  };
+}
+
 }  // namespace salus::train

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -71,5 +72,8 @@ class Samples {
   bool channels_last_;
   std::unique_ptr<DeviceCache> cache_;
 };
+
+/// Every batch of the subset in its order, one after the other: false after the last. `samples` outlives it.
+std::function<bool(Batch& batch)> all_batches(const Samples& samples, std::int64_t batch_size);
 
 }  // namespace salus::train

@@ -29,6 +29,14 @@ std::map<std::string, at::Tensor> named_state(const Model& model) {
   return state;
 }
 
+std::map<std::string, at::Tensor> snapshot(const std::map<std::string, at::Tensor>& live) {
+  std::map<std::string, at::Tensor> copy;
+  for (const auto& [name, tensor] : live) {
+    copy[name] = tensor.detach().cpu().clone(at::MemoryFormat::Contiguous);
+  }
+  return copy;
+}
+
 std::string weights_hash(const std::map<std::string, at::Tensor>& state) {
   std::string digests;
   for (const auto& [name, tensor] : state) {

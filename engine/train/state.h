@@ -17,6 +17,9 @@ void copy_into(const std::map<std::string, at::Tensor>& to,
 /// Parameters and buffers by name; same storage as in the model.
 std::map<std::string, at::Tensor> named_state(const Model& model);
 
+/// A copy of such tensors on the CPU, row-major, that stays as it is while training goes on.
+std::map<std::string, at::Tensor> snapshot(const std::map<std::string, at::Tensor>& live);
+
 /// Lower-case hex SHA-256 of all names and values: equal for equal weights, whatever the strides.
 std::string weights_hash(const std::map<std::string, at::Tensor>& state);
 

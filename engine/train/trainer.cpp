@@ -61,25 +61,14 @@ void Trainer::Impl::begin(Subset train_part, Subset valid_part) {
   prepare_model(*model, device, config.channels_last);
   Loss loss(task, config.loss, train_part.dataset->targets(train_part.positions), device);
   train.emplace(std::move(train_part), device, config.channels_last);
-  fit_statistics();
+  // A resumed run reads the same from its checkpoint.
+  model->fit_statistics(all_batches(*train, config.batch_size));
   step.emplace(*model, std::move(loss), config, device);
   watch.emplace(device);
   valid.emplace(std::move(valid_part), device, config.channels_last);
   signals.emplace();
   if (options.resume && !options.fast_dev_run) restore();
   if (writes()) logger.emplace(options.out_dir, state.history);
-}
-
-/// Of the training part, in its order; a resumed run reads the same from its checkpoint.
-void Trainer::Impl::fit_statistics() {
-  std::unique_ptr<BatchStream> stream;
-  SampleBatch item;
-  model->fit_statistics([&](Batch& batch) {
-    if (!stream) stream = train->stream(train->subset().positions, 0, config.batch_size, nullptr);
-    if (!stream->next(item)) return false;
-    batch = std::move(item.batch);
-    return true;
-  });
 }
 
 FitResult Trainer::Impl::fit(Subset train_part, Subset valid_part) {

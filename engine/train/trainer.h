@@ -35,6 +35,9 @@ struct FitResult {
   std::map<std::string, at::Tensor> best_weights;  ///< averaged if there is EMA; CPU, row-major
 };
 
+/// What a run that stands at `state` has come to. \param signal  that stopped it, or 0.
+FitResult result_of(const RunState& state, std::map<std::string, at::Tensor> weights, int signal);
+
 /// Trains a model on one device.
 ///
 /// The order of cases, augmentation and mixup depend on (seed, epoch, position) only, and all other

@@ -44,7 +44,6 @@ struct Trainer::Impl {
 
   // trainer.cpp: the loop.
   void begin(Subset train_part, Subset valid_part);
-  void fit_statistics();
   bool run_epoch();  ///< false if asked to stop
   void run_step(BatchStream& stream);
   void end_epoch();

@@ -24,15 +24,6 @@ void set_generator_state(const at::Device& device, const at::Tensor& state) {
   generator.set_state(state);
 }
 
-/// Weights that stay as they are while training goes on.
-std::map<std::string, at::Tensor> snapshot(const std::map<std::string, at::Tensor>& live) {
-  std::map<std::string, at::Tensor> copy;
-  for (const auto& [name, tensor] : live) {
-    copy[name] = tensor.detach().cpu().clone(at::MemoryFormat::Contiguous);
-  }
-  return copy;
-}
-
 /// Whether `a` is a better value than `b`; NaN is never better.
 bool better(double a, double b, bool higher) {
   if (std::isnan(a)) return false;
@@ -138,13 +129,18 @@ void Trainer::Impl::drop_obsolete() {
 }
 
 FitResult Trainer::Impl::result() const {
+  FitResult result = result_of(state, best_weights, stop_signal);
+  result.stopped_early = stopped_early;
+  return result;
+}
+
+FitResult result_of(const RunState& state, std::map<std::string, at::Tensor> weights, int signal) {
   FitResult result;
   result.finished = state.finished;
-  result.signal = stop_signal;
-  result.stopped_early = stopped_early;
+  result.signal = signal;
   result.steps = state.step;
   result.history = state.history;
-  result.best_weights = best_weights;
+  result.best_weights = std::move(weights);
   if (!state.best.empty()) {
     result.best_epoch = state.best[0].epoch;
     result.best_metric = state.best[0].metric;

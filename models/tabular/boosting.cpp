@@ -200,7 +200,8 @@ class Growth {
       buffer->zero_();
     std::int64_t first = 0;  // output of a model's first class
     for (const Grown& one : grown_) {
-      const Json booster = one.booster.model().at("learner").at("gradient_booster").at("model");
+      const Json model = one.booster.model();
+      const Json& booster = model.at("learner").at("gradient_booster").at("model");
       const auto output = booster.at("tree_info").get<std::vector<std::int64_t>>();
       const auto classes = static_cast<std::int64_t>(one.base.size());
       for (std::int64_t t = 0; t < rounds * classes; ++t) {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
-#include "kernels/packed_linear.h"
 #include "models/vitals/step_known.h"
 
 namespace salus::models {
@@ -17,7 +17,7 @@ class TreesStep : public StepNetwork {
   std::size_t state_bytes() const override { return (known_.state_bytes() + 7) / 8 * 8; }
 
   std::size_t workspace_bytes(std::int64_t) const override {
-    return sizeof(float) * static_cast<std::size_t>(kernels::padded16(known_.features().width()));
+    return sizeof(float) * static_cast<std::size_t>(known_.features().width());
   }
 
   void start(const float* statics, std::byte* state, float* logits) const override {

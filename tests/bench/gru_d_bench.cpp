@@ -4,8 +4,8 @@
 #include "engine/data/dataset.h"
 #include "engine/train/trainer.h"
 #include "models/vitals/gru_d_function.h"
-#include "models/zoo.h"
 #include "tests/bench/benches.h"
+#include "tests/bench/networks.h"
 #include "tests/bench/step_clock.h"
 #include "tests/bench/worker.h"
 
@@ -13,12 +13,6 @@ namespace salus::bench {
 namespace {
 
 constexpr std::int64_t kSteps = 48, kVariables = 37, kUnits = 64, kStays = 2048;
-
-/// scale * sin(0.37 i + phase), the same values as in peers/gru_d.py.
-at::Tensor formula(at::IntArrayRef shape, double phase, double scale) {
-  const auto count = c10::multiply_integers(shape);
-  return ((at::arange(count, at::kDouble) * 0.37 + phase).sin() * scale).to(at::kFloat).view(shape);
-}
 
 kernels::GruDInput formula_input(std::int64_t batch) {
   const auto index = at::arange(batch * kSteps * kVariables, at::kLong);
@@ -80,14 +74,10 @@ class FormulaStays : public data::Dataset {
 void bench_train_gru_d(const Options& options) {
   torch::manual_seed(0);
   const Task task{TaskKind::kBinary, {"label"}};
-  Registry zoo;
-  register_zoo(zoo);
   ModelSpec spec{.name = "gru_d", .modality = Modality::kVitals, .variables = kVariables};
   spec.steps = kSteps;
   spec.options["hidden"] = kUnits;
-  const auto model = zoo.make(spec);
-  std::int64_t parameters = 0;
-  for (const auto& parameter : model->parameters()) parameters += parameter.numel();
+  const auto model = make_model(spec);
   auto config = Config::parse("", "benchmark");
   for (const auto& [key, value] :
        std::map<std::string, std::string>{{"train.epochs", "1000000"},
@@ -99,7 +89,7 @@ void bench_train_gru_d(const Options& options) {
   train::TrainerOptions how;
   how.device = options.device;
   how.stop = StepClock(options.steps, static_cast<double>(options.batch),
-                       {{"check", {static_cast<double>(parameters)}}});
+                       {{"check", {static_cast<double>(parameters_of(*model))}}});
   how.say = [](const std::string&) {};
   const FormulaStays stays(kStays);
   // All positions many times over: no validation falls into a repetition.

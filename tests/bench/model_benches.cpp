@@ -7,25 +7,13 @@
 #include "engine/infer/model_predictor.h"
 #include "engine/infer/weights.h"
 #include "engine/train/trainer.h"
-#include "models/zoo.h"
 #include "tests/bench/benches.h"
+#include "tests/bench/networks.h"
 #include "tests/bench/step_clock.h"
 #include "tests/bench/worker.h"
 
 namespace salus::bench {
 namespace {
-
-std::shared_ptr<Model> make_model(const ModelSpec& spec) {
-  Registry zoo;
-  register_zoo(zoo);
-  return zoo.make(spec);
-}
-
-std::int64_t parameters_of(const Model& model) {
-  std::int64_t count = 0;
-  for (const auto& parameter : model.parameters()) count += parameter.numel();
-  return count;
-}
 
 /// float32 [batch, 3, 224, 224], the same values as in peers/models.py.
 at::Tensor formula_images(std::int64_t batch) {

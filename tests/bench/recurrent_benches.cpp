@@ -4,31 +4,23 @@
 
 #include "engine/core/model.h"
 #include "engine/core/step_network.h"
-#include "models/zoo.h"
 #include "tests/bench/benches.h"
+#include "tests/bench/networks.h"
 #include "tests/bench/worker.h"
 
 namespace salus::bench {
 namespace {
 
-/// scale * sin(0.37 i + phase), the same values as in peers/recurrent.py.
-at::Tensor formula(at::IntArrayRef shape, double phase, double scale) {
-  const auto count = c10::multiply_integers(shape);
-  return ((at::arange(count, at::kDouble) * 0.37 + phase).sin() * scale).to(at::kFloat).view(shape);
-}
-
 /// A model without statics whose parameters, in order of name, are formulas.
 std::shared_ptr<Model> formula_model(const std::string& name, std::int64_t variables,
                                      std::int64_t hidden) {
-  Registry zoo;
-  register_zoo(zoo);
   ModelSpec spec;
   spec.name = name;
   spec.modality = Modality::kVitals;
   spec.variables = variables;
   spec.steps = 48;
   spec.options["hidden"] = static_cast<double>(hidden);
-  auto model = zoo.make(spec);
+  auto model = make_model(spec);
   const torch::NoGradGuard no_grad;
   std::map<std::string, at::Tensor> named;
   for (const auto& item : model->named_parameters()) named[item.key()] = item.value();

@@ -7,8 +7,6 @@ that learns from shuffled stays in memory; --steps of it are a repetition.
 
 import argparse
 
-import time
-
 import torch
 from torch.nn.functional import linear
 
@@ -82,22 +80,17 @@ def train(arguments):
 
     stream = batches()
 
-    def learn(times):
-        for _ in range(times):
-            chosen = next(stream)
-            optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(network(*(tensor[chosen] for tensor in stays)), labels[chosen])
-            loss.backward()
-            optimizer.step()
-            loss.item()  # a run that logs its loss waits for it, as ours does
+    def learn():
+        chosen = next(stream)
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(network(*(tensor[chosen] for tensor in stays)), labels[chosen])
+        loss.backward()
+        optimizer.step()
+        loss.item()  # a run that logs its loss waits for it, as ours does
 
-    learn(2)
-    worker.say({"check": [sum(p.numel() for p in network.parameters())], "ready": True})
-    for _ in worker.turns():
-        start = time.perf_counter()
-        learn(arguments.steps)
-        worker.say({"seconds": time.perf_counter() - start,
-                    "items": arguments.steps * arguments.batch})
+    about = {"check": [sum(p.numel() for p in network.parameters())]}
+    worker.serve_steps(about, arguments.batch, learn, arguments.steps,
+                       torch.cuda.synchronize if arguments.device != "cpu" else lambda: None)
 
 
 def main():

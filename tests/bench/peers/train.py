@@ -6,15 +6,12 @@ Channels-last, fused AdamW, binary cross-entropy; the images wait in memory.
 
 import argparse
 import contextlib
-import time
 
 import numpy as np
 import torch
 
 import models
 import worker
-
-WARM_UP = 2
 
 
 def parse():
@@ -72,17 +69,8 @@ def main():
         optimizer.step()
         loss.item()  # a run that logs its loss waits for it, as ours does
 
-    for _ in range(WARM_UP):
-        step()
-    worker.say({**about, "ready": True})
-    for _ in worker.turns():
-        start = time.perf_counter()
-        for _ in range(arguments.steps):
-            step()
-        if gpu:
-            torch.cuda.synchronize()
-        worker.say({"seconds": time.perf_counter() - start,
-                    "items": arguments.steps * arguments.batch})
+    worker.serve_steps(about, arguments.batch, step, arguments.steps,
+                       torch.cuda.synchronize if gpu else lambda: None)
 
 
 if __name__ == "__main__":

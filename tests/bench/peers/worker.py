@@ -29,3 +29,17 @@ def serve(about, items, work, least_seconds=0.3):
         for _ in range(calls):
             work()
         say({"seconds": time.perf_counter() - start, "items": calls * items})
+
+
+def serve_steps(about, items, step, steps, finish):
+    """Measures `steps` calls of `step` a repetition, after two that are not counted. `items` is what one call
+    gets done; `finish` waits for what a repetition has left running."""
+    step()
+    step()
+    say({**about, "ready": True})
+    for _ in turns():
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        finish()
+        say({"seconds": time.perf_counter() - start, "items": steps * items})
