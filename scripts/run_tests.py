@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 
+import test_python
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -44,12 +46,8 @@ def run_binary(binary, test_filter):
     return passed, len(failures), skipped, failures
 
 
-def run_pytest(build, names):
+def run_pytest(python, build, names):
     """The same for tests of the command line, which are written in Python."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    import test_python
-
-    python = test_python.ensure()
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder) / "report.xml"
         command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/tools",
@@ -78,9 +76,10 @@ def main():
         chosen = binaries
     totals = [0, 0, 0]
     failures = []
+    python = test_python.ensure()  # before the binaries: a test of theirs needs TensorBoard
     results = [run_binary(b, test_filter) for b in chosen if b.is_file() and os.access(b, os.X_OK)]
     if (ROOT / "tests" / "tools").is_dir() and (not names or test_filter):
-        results.append(run_pytest(build, names))
+        results.append(run_pytest(python, build, names))
     for passed, failed, skipped, failed_names in results:
         totals = [totals[0] + passed, totals[1] + failed, totals[2] + skipped]
         failures += failed_names
