@@ -12,6 +12,11 @@
 
 namespace salus::kernels {
 
+/// Lets `kernel` take as much dynamic shared memory as a block of the current device can have beside
+/// the kernel's static one; a launch of more than 48 KB of both fails otherwise. Once for each kernel
+/// and device, so that no thread lowers what another is about to use. Thread-safe.
+void allow_shared_memory(int device, const void* kernel);
+
 /// Runs `kernel` on the current stream of `device` and checks the launch. An empty grid launches
 /// nothing. Does not wait, does not allocate: it may be captured in a CUDA graph.
 ///
@@ -19,17 +24,12 @@ namespace salus::kernels {
 template <typename... Parameters, typename... Arguments>
 void launch(int device, const LaunchShape& shape, void (*kernel)(Parameters...),
             Arguments... arguments) {
-  constexpr std::size_t kSharedWithoutAsking = 48 * 1024;
   const dim3 grid(shape.grid.x, shape.grid.y, shape.grid.z);
   const dim3 block(shape.block.x, shape.block.y, shape.block.z);
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
   const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
-  if (shape.shared_bytes > kSharedWithoutAsking) {
-    C10_CUDA_CHECK(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                                        cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                        static_cast<int>(shape.shared_bytes)));
-  }
+  if (shape.shared_bytes > 0) allow_shared_memory(device, reinterpret_cast<const void*>(kernel));
   kernel<<<grid, block, shape.shared_bytes, stream>>>(Parameters(arguments)...);
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }

@@ -54,8 +54,8 @@ TensorMap map_of(const SimilarityRows& rows, decltype(&cuTensorMapEncodeTiled) e
   return map;
 }
 
-/// Whether the device's code has the body, which is empty, without shared memory, for any other
-/// architecture than sm_90a, and gives a block what it needs.
+/// Whether the device's code has the body, which for any other architecture than sm_90a is a trap of a
+/// few registers, and the device gives a block what it needs.
 template <typename T>
 bool can_run(int device, const ScanPlan& plan) {
   const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
@@ -68,8 +68,8 @@ bool can_run(int device, const ScanPlan& plan) {
   int most = 0;
   C10_CUDA_CHECK(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
   const std::size_t needed = wgmma_shape(plan).shared_bytes + attributes.sharedSizeBytes;
-  return attributes.sharedSizeBytes >= kStages * sizeof(std::uint64_t) &&
-         needed <= static_cast<std::size_t>(most);
+  constexpr int kRegistersOfTrap = 32;
+  return attributes.numRegs > kRegistersOfTrap && needed <= static_cast<std::size_t>(most);
 }
 
 template <typename T>

@@ -9,15 +9,16 @@
 namespace salus::models {
 
 std::int64_t positive_option(const ModelSpec& spec, const std::string& key, std::int64_t fallback,
-                             std::int64_t most) {
+                             std::int64_t most, std::int64_t least) {
   const double value = spec.option(key, static_cast<double>(fallback));
-  if (value >= 1 && value <= static_cast<double>(most) && value == std::floor(value)) {
+  if (value >= static_cast<double>(least) && value <= static_cast<double>(most) &&
+      value == std::floor(value)) {
     return static_cast<std::int64_t>(value);
   }
   throw UsageError(
-      fmt::format("The option '{}' of the model '{}' is {}; it must be a whole number from 1 to "
+      fmt::format("The option '{}' of the model '{}' is {}; it must be a whole number from {} to "
                   "{}.",
-                  key, spec.name, value, most));
+                  key, spec.name, value, least, most));
 }
 
 std::int64_t size_option(const ModelSpec& spec, const std::string& key) {

@@ -7,9 +7,9 @@
 
 namespace salus::models {
 
-/// The option as a whole number from 1 to `most`. \throws UsageError otherwise.
+/// The option as a whole number from `least` to `most`. \throws UsageError otherwise.
 std::int64_t positive_option(const ModelSpec& spec, const std::string& key, std::int64_t fallback,
-                             std::int64_t most = 65536);
+                             std::int64_t most = 65536, std::int64_t least = 1);
 
 /// The option as a whole number from 0 (the default: without) to 65536. \throws UsageError otherwise.
 std::int64_t size_option(const ModelSpec& spec, const std::string& key);

@@ -194,9 +194,10 @@ void add_bench_kernels(CLI::App& bench, int& exit_status) {
   auto* command = bench.add_subcommand(
       "kernels", "Our kernels: time, bytes moved, fraction of the memory's measured bandwidth");
   command->add_option("NAME", options->names, "Only kernels whose name contains this");
-  command->add_flag("--model", options->model,
-                    "Measure nothing: what bounds each kernel on an A100, H100 and B200, and at "
-                    "how many microseconds");
+  command->add_flag(
+      "--model", options->model,
+      "Measure nothing: what bounds each kernel on an A100, H100, H200 and B200, and at "
+      "how many microseconds");
   command->add_option("--seconds", options->seconds, "How long to measure each case")
       ->capture_default_str()
       ->check(CLI::Range(1e-4, 3600.0));

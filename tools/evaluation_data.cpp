@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "engine/core/toml_text.h"
 #include "engine/io/error.h"
 
 namespace salus::tools {
@@ -15,7 +16,11 @@ void EvaluationData::add_to(CLI::App& app) {
          "Images: manifest (CSV or Parquet), MedMNIST .npz, or a folder with one sub-folder "
          "per class. Stays: folder or archive of PhysioNet files, or table of events")
       ->required();
-  app.add_option("--part", part, "Part of an .npz: train, val or test")->capture_default_str();
+  app.add_option("--part", part,
+                 "Part of an .npz, or of a manifest with --split-column: train, val or test "
+                 "(default: test)");
+  app.add_option("--split-column", split_column,
+                 "Column of a manifest that names the part of a row");
   app.add_option("--root", root,
                  "Folder that a manifest's paths are relative to (default: its own)");
   app.add_option("--file", file, "Column of the file (default: file)");
@@ -32,26 +37,50 @@ Config EvaluationData::image_config() const {
   const bool folder = fs::is_directory(data);
   const auto parent = data.parent_path().empty() ? fs::path(".") : data.parent_path();
   const auto base = folder ? data : root.empty() ? parent : fs::path(root);
-  config.override_with("root", toml_text(base.string()));
+  config.override_with("root", toml_string(base.string()));
   if (folder) {
-    config.override_with("folder", toml_text("."));
+    refuse_options_without_columns("a folder of classes");
+    config.override_with("folder", toml_string("."));
     return config;
   }
   const bool npz = data.extension() == ".npz";
-  config.override_with(npz ? "npz" : "manifest", toml_text(fs::relative(data, base).string()));
-  if (npz) return config;
-  if (!file.empty()) config.override_with("file", toml_text(file));
-  if (!label.empty()) config.override_with("label", toml_text(label));
-  if (!patient.empty()) config.override_with("patient", toml_text(patient));
-  config.override_with("subgroups", toml_text(subgroups));
+  config.override_with(npz ? "npz" : "manifest", toml_string(fs::relative(data, base).string()));
+  if (npz) {
+    refuse_options_without_columns("an .npz");
+    return config;
+  }
+  if (part && split_column.empty()) {
+    throw UsageError("--part of a manifest needs --split-column, the column that names the parts.");
+  }
+  if (!split_column.empty()) config.override_with("split.column", toml_string(split_column));
+  if (!file.empty()) config.override_with("file", toml_string(file));
+  if (!label.empty()) config.override_with("label", toml_string(label));
+  if (!patient.empty()) config.override_with("patient", toml_string(patient));
+  config.override_with("subgroups", toml_list(subgroups));
   return config;
+}
+
+void EvaluationData::refuse_options_without_columns(const char* of) const {
+  const bool given = !file.empty() || !label.empty() || !patient.empty() || !split_column.empty() ||
+                     !subgroups.empty();
+  if (!given) return;
+  throw UsageError(fmt::format(
+      "{} has no columns: --file, --label, --patient, --split-column and --subgroups are for a "
+      "manifest.",
+      of));
 }
 
 Config EvaluationData::config(const Config& transform) const {
   if (data::modality_of(transform) == Modality::kImage) return image_config();
+  if (part || !split_column.empty() || !file.empty() || !patient.empty() || !root.empty()) {
+    throw UsageError(
+        "--part, --split-column, --file, --patient and --root are for images, and this bundle "
+        "takes "
+        "vital signs.");
+  }
   auto config = stays.config(transform.get_string("source", "long"), {path});
-  if (!label.empty()) config.override_with("label", toml_text(label));
-  config.override_with("subgroups", toml_text(subgroups));
+  if (!label.empty()) config.override_with("label", toml_string(label));
+  config.override_with("subgroups", toml_list(subgroups));
   return config;
 }
 
@@ -60,7 +89,8 @@ std::unique_ptr<data::Dataset> EvaluationData::open(const infer::Session& sessio
   const auto& bundle = session.bundle();
   const auto transform = bundle.transform_table();
   const auto source = data::open_source(config(transform), transform, bundle.task, threads);
-  const std::string wanted = part == "val" ? "valid" : part;
+  const std::string named = part.value_or("test");
+  const std::string wanted = named == "val" ? "valid" : named;
   std::vector<std::int64_t> positions;
   std::set<std::string> parts;
   for (std::size_t i = 0; i < source->cases().size(); ++i) {
@@ -69,7 +99,8 @@ std::unique_ptr<data::Dataset> EvaluationData::open(const infer::Session& sessio
     if (own.empty() || own == wanted) positions.push_back(static_cast<std::int64_t>(i));
   }
   if (!positions.empty()) return source->open(positions);
-  throw Error(fmt::format("{} has no part \"{}\"; it has {}.", path, part, fmt::join(parts, ", ")));
+  throw Error(
+      fmt::format("{} has no part \"{}\"; it has {}.", path, named, fmt::join(parts, ", ")));
 }
 
 }  // namespace salus::tools

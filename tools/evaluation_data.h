@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace salus::tools {
 
 /// Where the cases of an evaluation are: DATA and the options that describe it.
 struct EvaluationData {
-  std::string path, part = "test", root, label, patient, file;
+  std::string path, root, label, patient, file, split_column;
+  std::optional<std::string> part;  ///< of data that are divided; else "test"
   StayData stays;
   std::vector<std::string> subgroups;
 
@@ -24,6 +26,7 @@ struct EvaluationData {
 
  private:
   Config image_config() const;
+  void refuse_options_without_columns(const char* of) const;
 };
 
 }  // namespace salus::tools

@@ -23,9 +23,12 @@ constexpr int kThumbnailSide = 160;
 report::Picture picture_of(const infer::Session& session, const io::Image& image) {
   const auto& transform = session.transform();
   const auto frames = transform.frames(image);
+  const auto channels = [](const std::vector<double>& values) {
+    return at::tensor(values, at::kFloat).view({-1, 1, 1});
+  };
   const auto input = transform.apply(image, frames[frames.size() / 2])
-                         .mul(transform.stddev())
-                         .add(transform.mean())
+                         .mul(channels(transform.spec().stddev))
+                         .add(channels(transform.spec().mean))
                          .clamp(0, 1)
                          .mul(255)
                          .round()
@@ -93,7 +96,7 @@ report::ReportData report_data(const EvaluationFindings& findings, const infer::
                                const data::Dataset& dataset) {
   report::ReportData data;
   data.title = session.bundle().name;
-  data.subtitle = fmt::format("Evaluated on {} ({} cases)", findings.data_path, dataset.size());
+  data.subtitle = fmt::format("Evaluated on {}", findings.data_path);
   data.evaluation = findings.evaluation;
   data.compared_with = findings.against_path;
   data.comparisons = findings.comparisons;

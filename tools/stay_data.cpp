@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "engine/core/toml_text.h"
 #include "engine/io/error.h"
 
 namespace salus::tools {
@@ -19,21 +20,6 @@ std::vector<std::string> absolute(const std::vector<std::string>& names) {
 
 }  // namespace
 
-std::string toml_text(const std::string& text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
-std::string toml_text(const std::vector<std::string>& texts) {
-  std::vector<std::string> cells;
-  for (const auto& text : texts) cells.push_back(toml_text(text));
-  return fmt::format("[{}]", fmt::join(cells, ", "));
-}
-
 void StayData::add_to(CLI::App& app) {
   app.add_option("--statics", statics, "Stays in a long table: file of static values");
   app.add_option("--labels-file", labels_file, "Stays in a long table: file of labels");
@@ -44,16 +30,16 @@ void StayData::add_to(CLI::App& app) {
 
 Config StayData::config(const std::string& source, const std::vector<std::string>& paths) const {
   auto config = Config::parse("", "command line");
-  config.override_with("root", toml_text(std::string("/")));
+  config.override_with("root", toml_string("/"));
   if (source != "long") {
-    config.override_with("stays", toml_text(absolute(paths)));
-    config.override_with("outcomes", toml_text(absolute(outcomes)));
+    config.override_with("stays", toml_list(absolute(paths)));
+    config.override_with("outcomes", toml_list(absolute(outcomes)));
     return config;
   }
   if (paths.size() != 1) throw UsageError("Give one table of events; a long table is one file.");
-  config.override_with("events", toml_text(absolute(paths)[0]));
-  config.override_with("statics", toml_text(absolute({statics})[0]));
-  config.override_with("labels_file", toml_text(absolute({labels_file})[0]));
+  config.override_with("events", toml_string(absolute(paths)[0]));
+  config.override_with("statics", toml_string(absolute({statics})[0]));
+  config.override_with("labels_file", toml_string(absolute({labels_file})[0]));
   return config;
 }
 

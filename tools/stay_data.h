@@ -27,8 +27,4 @@ struct StayData {
                                      const data::Unreadable& unreadable = {}) const;
 };
 
-/// A TOML string, so that a path with quotes or a number stays what it is, and a list of them.
-std::string toml_text(const std::string& text);
-std::string toml_text(const std::vector<std::string>& texts);
-
 }  // namespace salus::tools

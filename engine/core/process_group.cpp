@@ -124,8 +124,13 @@ ProcessGroup ProcessGroup::from_environment() {
 }
 
 at::Tensor ProcessGroup::all_gather(const at::Tensor& own) const {
-  TORCH_CHECK(own.is_cpu() && own.is_contiguous(),
-              "all_gather: a contiguous CPU tensor is needed.");
+  TORCH_CHECK((own.is_cpu() || own.is_cuda()) && own.is_contiguous(),
+              "all_gather: a contiguous tensor on a CPU or GPU is needed.");
+  if (own.is_cuda() && connection_ != nullptr) {
+    // NCCL waits for ever for a process that has ended; Gloo says so.
+    barrier();
+    return devices(own.device()).all_gather(own);
+  }
   std::vector<std::int64_t> shape = own.sizes().vec();
   shape.insert(shape.begin(), size_);
   at::Tensor all = at::empty(shape, own.options());

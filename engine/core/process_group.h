@@ -31,8 +31,9 @@ class ProcessGroup {
   int rank() const { return rank_; }
   int size() const { return size_; }
 
-  /// The tensors of all ranks, in order of rank: [size, ...]. Collective: every rank calls it with
-  /// a contiguous CPU tensor of the same shape and type.
+  /// The tensors of all ranks, in order of rank: [size, ...], where `own` is. Collective: every rank
+  /// calls it with a contiguous tensor of the same shape and type, all on CPUs or each on a GPU of its
+  /// own. Between GPUs it runs on the current stream and does not wait for it.
   /// \throws salus::Error if another process has ended or does not answer.
   at::Tensor all_gather(const at::Tensor& own) const;
 

@@ -18,4 +18,10 @@ std::string toml_string(const std::string& value) {
   return quoted + "\"";
 }
 
+std::string toml_list(const std::vector<std::string>& values) {
+  std::string list = "[";
+  for (const auto& value : values) list += (list.size() > 1 ? ", " : "") + toml_string(value);
+  return list + "]";
+}
+
 }  // namespace salus

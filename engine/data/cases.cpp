@@ -126,7 +126,7 @@ std::vector<float> row_target(const std::vector<std::string>& row, const Columns
 }
 
 std::string part_of(const std::string& cell, const std::string& where) {
-  if (cell == "val") return "valid";
+  if (cell == "val" || cell == "validation") return "valid";
   if (cell == "train" || cell == "valid" || cell == "test") return cell;
   throw Error(fmt::format("{}: the split column holds \"{}\"; it must be train, valid or test.",
                           where, cell));
@@ -144,7 +144,7 @@ std::vector<ImageCase> from_manifest(const Config& data, const Task& task, const
     item.path = (root / row[columns.file]).string();
     if (columns.patient >= 0) item.info.patient = row[columns.patient];
     for (const auto& [name, column] : columns.subgroups) item.info.subgroups[name] = row[column];
-    const auto where = fmt::format("{}, line {}", path, i + 2);
+    const auto where = fmt::format("{}, {}", path, table.where(i));
     if (columns.part >= 0) item.info.part = part_of(row[columns.part], where);
     item.info.target = row_target(row, columns, task, where);
     cases.push_back(std::move(item));
@@ -222,6 +222,18 @@ std::vector<ImageCase> from_npz(const Config& data, const Task& task, const fs::
   return cases;
 }
 
+/// A binary task's label must be a folder, or every case would be negative.
+void require_finding(const std::vector<std::string>& classes, const Task& task,
+                     const std::string& folder) {
+  if (task.kind != TaskKind::kBinary) return;
+  if (std::find(classes.begin(), classes.end(), task.labels[0]) != classes.end()) return;
+  const std::string near = nearest(task.labels[0], classes);
+  throw Error(fmt::format("{} has no sub-folder \"{}\", whose images would be the positive ones{}",
+                          folder, task.labels[0],
+                          near.empty() ? fmt::format("; it has {}.", fmt::join(classes, ", "))
+                                       : fmt::format("; did you mean \"{}\"?", near)));
+}
+
 std::vector<ImageCase> from_folder(const Config& data, const Task& task, const fs::path& root) {
   const auto folder = root / data.get_string("folder");
   std::vector<ImageCase> cases;
@@ -234,6 +246,7 @@ std::vector<ImageCase> from_folder(const Config& data, const Task& task, const f
     if (entry.is_directory()) classes.push_back(entry.path().filename().string());
   }
   std::sort(classes.begin(), classes.end());
+  require_finding(classes, task, folder.string());
   for (const auto& name : classes) {
     std::vector<fs::path> files;
     for (const auto& entry : fs::recursive_directory_iterator(folder / name)) {

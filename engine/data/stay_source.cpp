@@ -52,7 +52,42 @@ std::vector<std::size_t> positions(const std::vector<std::string>& wanted,
   return columns;
 }
 
-LabelColumns label_columns(const Config& data, const Task& task, const io::VitalsTable& table) {
+/// Puts a column of 0 and 1 for each class in the place of the column `name` of class numbers.
+/// \returns false if there is no such column.
+bool divide_classes(const std::string& name, const Task& task, const std::string& where,
+                    std::vector<std::string>& names, std::vector<float>& values) {
+  const auto found = positions({name}, names);
+  if (found.empty()) return false;
+  const std::size_t width = names.size(), classes = task.labels.size();
+  std::vector<float> divided;
+  for (std::size_t at = found[0]; at < values.size(); at += width) {
+    const float number = values[at];
+    if (!std::isnan(number) &&
+        !(number >= 0 && number < static_cast<float>(classes) && number == std::floor(number))) {
+      throw Error(fmt::format(
+          "{}: the column \"{}\" holds {}; it must be the number of a class, 0 to {} in the order "
+          "of [task] labels.",
+          where, name, number, classes - 1));
+    }
+    for (std::size_t c = 0; c < classes; ++c) {
+      divided.push_back(std::isnan(number) ? number : number == static_cast<float>(c));
+    }
+  }
+  names = task.labels;
+  values = std::move(divided);
+  return true;
+}
+
+LabelColumns label_columns(const Config& data, const Task& task, io::VitalsTable& table) {
+  if (task.kind == TaskKind::kMulticlass && data.has("label")) {
+    const std::string name = data.get_string("label"), where = data.where("label");
+    if (divide_classes(name, task, where, table.label_names, table.labels)) {
+      return {positions(task.labels, table.label_names), {}};
+    }
+    if (divide_classes(name, task, where, table.step_label_names, table.step_labels)) {
+      return {{}, positions(task.labels, table.step_label_names)};
+    }
+  }
   std::vector<std::string> wanted = data.has("label")
                                         ? std::vector<std::string>{data.get_string("label")}
                                         : data.get_strings("labels", task.labels);
@@ -110,8 +145,15 @@ std::vector<Subgroup> read_subgroups(const Config& data, const io::VitalsTable& 
   return groups;
 }
 
+/// A case of none of the classes is one whose class is not known.
+void forget_if_of_none(std::vector<float>& target) {
+  if (std::any_of(target.begin(), target.end(), [](float class_of) { return class_of != 0; }))
+    return;
+  std::fill(target.begin(), target.end(), std::numeric_limits<float>::quiet_NaN());
+}
+
 /// \param of_stay  columns of labels of stays, where the labels are not of steps.
-std::vector<CaseInfo> read_infos(const Config& data, const io::VitalsTable& table,
+std::vector<CaseInfo> read_infos(const Config& data, const Task& task, const io::VitalsTable& table,
                                  const std::vector<std::size_t>& of_stay,
                                  const StepTargets* of_steps) {
   const auto groups = read_subgroups(data, table);
@@ -123,6 +165,7 @@ std::vector<CaseInfo> read_infos(const Config& data, const io::VitalsTable& tabl
     for (const auto column : of_stay) {
       cases[i].target.push_back(table.labels[i * table.label_names.size() + column]);
     }
+    if (task.kind == TaskKind::kMulticlass) forget_if_of_none(cases[i].target);
     for (const auto& group : groups) {
       const float value = table.statics[i * table.static_names.size() + group.column];
       cases[i].subgroups[group.name] = group.value(value);
@@ -149,7 +192,7 @@ TargetSpec chosen_targets(const Config& data, const TargetSpec& of_bundle) {
 
 }  // namespace
 
-io::VitalsTable read_stays(const Config& data, const std::string& source, int threads,
+io::VitalsTable read_stays(const Config& data, const StayTransform& transform, int threads,
                            const Unreadable& unreadable) {
   const fs::path root = data.get_string("root", ".");
   const auto under_root = [&](const std::vector<std::string>& names) {
@@ -162,6 +205,7 @@ io::VitalsTable read_stays(const Config& data, const std::string& source, int th
     return name.empty() ? name : (root / name).string();
   };
   const auto options = read_options(data, threads, unreadable);
+  const std::string& source = transform.source();
   if (source == "physionet2012") {
     return io::read_physionet2012(under_root(data.get_strings("stays")),
                                   under_root(data.get_strings("outcomes", {})), options);
@@ -171,7 +215,8 @@ io::VitalsTable read_stays(const Config& data, const std::string& source, int th
   }
   if (source == "wfdb") {
     return io::read_wfdb_stays(under_root(data.get_strings("stays")),
-                               under_root(data.get_strings("outcomes", {})), options);
+                               under_root(data.get_strings("outcomes", {})), options,
+                               transform.windows());
   }
   data.get_string("events");
   return io::read_long_table({file("events"), file("statics"), file("labels_file")}, options);
@@ -180,8 +225,8 @@ io::VitalsTable read_stays(const Config& data, const std::string& source, int th
 StaySource::StaySource(const Config& data, const Config& transform, const Task& task, int threads,
                        const Unreadable& unreadable)
     : transform_(std::make_shared<StayTransform>(transform, data.get_string("root", "."))),
-      table_(std::make_shared<io::VitalsTable>(
-          read_stays(data, transform_->source(), threads, unreadable))) {
+      table_(
+          std::make_shared<io::VitalsTable>(read_stays(data, *transform_, threads, unreadable))) {
   std::vector<std::size_t> of_stay;
   transform_->set_targets(chosen_targets(data, transform_->targets()));
   const TargetSpec& targets = transform_->targets();
@@ -200,7 +245,7 @@ StaySource::StaySource(const Config& data, const Config& transform, const Task& 
       targets_ = column_targets(table_, transform_, std::move(columns.of_step));
     }
   }
-  cases_ = read_infos(data, *table_, of_stay, targets_.get());
+  cases_ = read_infos(data, task, *table_, of_stay, targets_.get());
   if (cases_.empty() && table_->counts.unreadable == 0) {
     throw Error("There are no stays in the data.");
   }

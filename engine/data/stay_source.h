@@ -20,6 +20,7 @@ namespace salus::data {
 ///   statics = "statics.csv"          # long: stay_id, patient_id, ...
 ///   labels_file = "labels.csv"       # long: stay_id, ...
 ///   label = "In-hospital_death"      # column, or labels = ["a", "b"]; default: the task's labels.
+///                                    # Of classes one column of their numbers, or one of 0 and 1 each.
 ///                                    # Columns of labels of steps ("SepsisLabel") make a model that
 ///                                    # scores every step; of the labels in one bin the last counts
 ///   onset = "onset_hour"             # or next = ["HR"]: labels of steps that are made of the data;
@@ -50,8 +51,8 @@ class StaySource : public Source {
   std::shared_ptr<const StepTargets> targets_;  ///< null: labels of the stay, or none
 };
 
-/// Reads what a [data] table of vital signs names, in the files of `source`.
-io::VitalsTable read_stays(const Config& data, const std::string& source, int threads,
+/// Reads what a [data] table of vital signs names, in the files that the transform was made for.
+io::VitalsTable read_stays(const Config& data, const StayTransform& transform, int threads,
                            const Unreadable& unreadable = {});
 
 }  // namespace salus::data

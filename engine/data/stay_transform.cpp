@@ -7,12 +7,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <limits>
 
-#include "engine/data/units.h"
+#include "engine/data/duration.h"
+#include "engine/data/record_windows.h"
 #include "engine/io/error.h"
 #include "kernels/vitals_grid_math.h"
 
@@ -30,32 +30,6 @@ VariableTable read_variables(const Config& table, const std::string& folder) {
 
 /// What is done with unknown variables if the table does not say it.
 std::string unknown_of(const std::string& source) { return source == "wfdb" ? "refuse" : "drop"; }
-
-/// Hours of "10 s" or of a plain number, which is hours; to the nearest second.
-double read_step(const Config& table) {
-  double hours = 1;
-  if (table.is_string("step")) {
-    const std::string text = table.get_string("step");
-    double number = 0;
-    const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
-    const auto unit = convert_unit(std::string(read.ptr, text.data() + text.size()), "h");
-    if (read.ec != std::errc() || !unit) {
-      throw UsageError(
-          fmt::format("{}: \"{}\" is no duration; write hours as a number or, as in \"10 s\", a "
-                      "number with s, min, h or d.",
-                      table.where("step"), text));
-    }
-    hours = (*unit)(number);
-  } else {
-    hours = table.get_double("step", 1.0);
-  }
-  const double seconds = seconds_of(hours);
-  if (seconds >= 1 && seconds <= 3600.0 * static_cast<double>(kernels::kMostGridHours)) {
-    return seconds / 3600;
-  }
-  throw UsageError(fmt::format("{} must be at least one second, and at most {} hours.",
-                               table.where("step"), kernels::kMostGridHours));
-}
 
 /// Mean and standard deviation, one value at a time (Welford).
 struct Moments {
@@ -101,44 +75,40 @@ double last_hour(const io::VitalsTable& table, std::int64_t stay) {
   return std::max(last(table.offsets, table.time), last(table.step_offsets, table.step_time));
 }
 
-kernels::VitalsEvents events_of(const io::VitalsTable& table,
-                                const std::vector<std::int64_t>& stays) {
-  std::int64_t events = 0;
-  for (const auto stay : stays) events += table.offsets[stay + 1] - table.offsets[stay];
-  kernels::VitalsEvents out;
-  out.offsets = at::empty({static_cast<std::int64_t>(stays.size()) + 1}, at::kLong);
-  out.time = at::empty({events}, at::kDouble);
-  out.variable = at::empty({events}, at::kInt);
-  out.value = at::empty({events}, at::kFloat);
-  auto* offset = out.offsets.mutable_data_ptr<std::int64_t>();
-  auto* time = out.time.mutable_data_ptr<double>();
-  auto* variable = out.variable.mutable_data_ptr<std::int32_t>();
-  auto* value = out.value.mutable_data_ptr<float>();
-  offset[0] = 0;
-  for (std::size_t i = 0; i < stays.size(); ++i) {
-    const auto begin = table.offsets[stays[i]], count = table.offsets[stays[i] + 1] - begin;
-    const auto to = offset[i];
-    std::copy_n(table.time.data() + begin, count, time + to);
-    std::copy_n(table.variable.data() + begin, count, variable + to);
-    std::copy_n(table.value.data() + begin, count, value + to);
-    offset[i + 1] = to + count;
-  }
-  return out;
-}
-
 StayTransform::StayTransform(const Config& table, const std::string& folder)
     : variables_(read_variables(table, folder)) {
   table.get_choice("modality", {"vitals"}, "vitals");
   source_ = table.get_choice("source", {"physionet2012", "physionet2019", "long", "wfdb"}, "long");
   refuses_unknown_ =
       table.get_choice("unknown", {"drop", "refuse"}, unknown_of(source_)) == "refuse";
-  step_ = read_step(table);
+  read_step(table);
   steps_ = table.get_int("steps", 48);
   if (steps_ < 1 || steps_ > 65536) {
     throw UsageError(fmt::format("{} must lie in 1 to 65536.", table.where("steps")));
   }
+  if (table.has("windows")) windows_ = read_windows(table.table("windows"));
+  if (windows_ && source_ != "wfdb") {
+    throw UsageError(
+        fmt::format("{} are cut of WFDB records only: source = \"wfdb\".", table.where("windows")));
+  }
   if (table.has("targets")) targets_ = read_targets(table.table("targets"));
   if (table.has("statistics")) read_statistics(table.table("statistics"));
+}
+
+void StayTransform::read_step(const Config& table) {
+  // Ticks of the grid's clock in a step that is not whole seconds.
+  constexpr double kTicks = 1024;
+  step_ = read_hours(table, "step", 1);
+  const double seconds = step_ * 3600;
+  if (!(seconds >= 1e-6) || seconds > 3600.0 * static_cast<double>(kernels::kMostGridHours)) {
+    throw UsageError(fmt::format("{} must be at least one microsecond, and at most {} hours.",
+                                 table.where("step"), kernels::kMostGridHours));
+  }
+  if (seconds >= 1) {
+    step_ = std::round(seconds) / 3600;
+  } else {
+    clock_rate_ = kTicks / seconds;
+  }
 }
 
 void StayTransform::read_statistics(const Config& table) {
@@ -169,14 +139,42 @@ void StayTransform::read_statistics(const Config& table) {
 
 void StayTransform::make_plan() {
   kernels::VitalsGridSpec spec;
-  spec.step = step_;
+  spec.step = step_ * clock_rate_;
   spec.steps = steps_;
   for (std::size_t i = 0; i < variables_.variables().size(); ++i) {
     spec.variables.push_back(variables_.variables()[i].grid);
+    spec.variables.back().max_gap *= clock_rate_;
     spec.variables.back().mean = mean_[i];
     spec.variables.back().stddev = stddev_[i];
   }
   plan_ = std::make_shared<kernels::VitalsGridPlan>(std::move(spec), at::kCPU);
+}
+
+/// The events of some stays of a table, as vitals_grid takes them.
+kernels::VitalsEvents StayTransform::events(const io::VitalsTable& table,
+                                            const std::vector<std::int64_t>& stays) const {
+  std::int64_t events = 0;
+  for (const auto stay : stays) events += table.offsets[stay + 1] - table.offsets[stay];
+  kernels::VitalsEvents out;
+  out.offsets = at::empty({static_cast<std::int64_t>(stays.size()) + 1}, at::kLong);
+  out.time = at::empty({events}, at::kDouble);
+  out.variable = at::empty({events}, at::kInt);
+  out.value = at::empty({events}, at::kFloat);
+  auto* offset = out.offsets.mutable_data_ptr<std::int64_t>();
+  auto* time = out.time.mutable_data_ptr<double>();
+  auto* variable = out.variable.mutable_data_ptr<std::int32_t>();
+  auto* value = out.value.mutable_data_ptr<float>();
+  offset[0] = 0;
+  for (std::size_t i = 0; i < stays.size(); ++i) {
+    const auto begin = table.offsets[stays[i]], count = table.offsets[stays[i] + 1] - begin;
+    const auto to = offset[i];
+    std::transform(table.time.data() + begin, table.time.data() + begin + count, time + to,
+                   [this](double hours) { return hours * clock_rate_; });
+    std::copy_n(table.variable.data() + begin, count, variable + to);
+    std::copy_n(table.value.data() + begin, count, value + to);
+    offset[i + 1] = to + count;
+  }
+  return out;
 }
 
 void StayTransform::fit(const io::VitalsTable& table, const std::vector<std::int64_t>& train) {
@@ -188,7 +186,7 @@ void StayTransform::fit(const io::VitalsTable& table, const std::vector<std::int
   std::vector<Moments> moments(variables), of_statics(columns);
   for (std::size_t begin = 0; begin < train.size(); begin += kFitStays) {
     const auto end = std::min(train.size(), begin + kFitStays);
-    add_observed((*plan_)(events_of(table, {train.begin() + begin, train.begin() + end})), moments);
+    add_observed((*plan_)(events(table, {train.begin() + begin, train.begin() + end})), moments);
   }
   std::vector<bool> may_be_missing(columns, false);
   for (const auto stay : train) {
@@ -236,8 +234,8 @@ const kernels::VitalsGridPlan& StayTransform::plan() const {
 }
 
 std::int64_t StayTransform::bin(double hours) const {
-  return kernels::bin_of(std::bit_cast<std::int64_t>(hours),
-                         static_cast<std::int32_t>(std::lround(step_ * 3600)));
+  return kernels::bin_of(std::bit_cast<std::int64_t>(hours * clock_rate_),
+                         static_cast<std::int32_t>(std::lround(step_ * clock_rate_ * 3600)));
 }
 
 std::vector<ValueScale> StayTransform::value_scales() const {
@@ -262,7 +260,8 @@ Batch StayTransform::inputs(const io::VitalsTable& table,
   at::Tensor lengths = at::empty({static_cast<std::int64_t>(stays.size())}, at::kLong);
   std::transform(stays.begin(), stays.end(), lengths.mutable_data_ptr<std::int64_t>(),
                  [&](std::int64_t stay) { return length(table, stay); });
-  const auto grid = plan()(events_of(table, stays), lengths);
+  auto grid = plan()(events(table, stays), lengths);
+  if (clock_rate_ != 1) grid.delta.div_(clock_rate_);
   batch.inputs = {
       {"values", grid.values}, {"mask", grid.mask}, {"delta", grid.delta}, {"length", grid.length}};
   batch.inputs["static"] = statics(table, stays);
@@ -296,14 +295,13 @@ std::vector<std::string> StayTransform::static_names() const {
 }
 
 std::vector<std::int64_t> StayTransform::measured_at(const at::Tensor& mask, std::int64_t d) const {
-  const double max_gap =
-      seconds_of(variables_.variables().at(static_cast<std::size_t>(d)).grid.max_gap);
+  const double max_gap = seconds_of(grid().variables.at(static_cast<std::size_t>(d)).max_gap);
   const auto measured = mask.accessor<float, 2>();
   std::vector<std::int64_t> bins;
   std::int64_t last = -1;
   for (std::int64_t t = 0; t < mask.size(0); ++t) {
     if (measured[t][d] != 0) last = t;
-    const double gap = static_cast<double>(t - last) * seconds_of(step_);
+    const double gap = static_cast<double>(t - last) * seconds_of(grid().step);
     bins.push_back(last >= 0 && gap <= max_gap ? last : -1);
   }
   return bins;
@@ -319,6 +317,7 @@ std::string StayTransform::toml() const {
                     "transform");
   const std::string unknown = refuses_unknown_ ? "refuse" : "drop";
   if (unknown != unknown_of(source_)) config.override_with("unknown", unknown);
+  if (windows_) config.adopt("windows", Config::parse(windows_toml(*windows_), "windows"));
   config.adopt("variables", Config::parse(variables_.toml(), "variables"));
   if (!targets_.empty()) config.adopt("targets", Config::parse(targets_.toml(), "targets"));
   return config.to_toml();

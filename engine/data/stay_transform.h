@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "engine/data/target_spec.h"
 #include "engine/data/variables.h"
 #include "engine/io/vitals.h"
+#include "engine/io/wfdb_windows.h"
 #include "kernels/vitals_grid.h"
 
 namespace salus::data {
@@ -24,8 +26,11 @@ namespace salus::data {
 ///                                  # for
 ///   unknown = "drop"               # events of names that the variables table does not have: drop, or
 ///                                  # refuse (default of wfdb, whose headers name few and all)
-///   step = 1.0                     # hours per bin, or with a unit: "10 s", "5 min"; whole seconds
+///   step = 1.0                     # hours per bin, or "10 s", "5 min", "20 ms", "360 Hz". From one
+///                                  # second on a time belongs to the bin of its nearest second,
+///                                  # below to that of its nearest 1024th of a step
 ///   steps = 48                     # bins; what comes later is left out
+///   [transform.windows]            # of wfdb: each window of a record is a stay; see read_windows()
 ///   [transform.targets]            # of a bundle: what it says of every step; see TargetSpec
 ///   [transform.statistics]         # learnt from the training part
 ///   mean, stddev                   # per variable, after its transform
@@ -63,10 +68,14 @@ class StayTransform {
   /// \param mask  float32 [T, D] of one stay, as inputs() gives it.
   std::vector<std::int64_t> measured_at(const at::Tensor& mask, std::int64_t d) const;
 
-  /// The grid that inputs() makes. \throws Error if the statistics were never learnt.
+  /// The grid that inputs() makes, on the clock of clock_rate(). \throws Error if the statistics were
+  /// never learnt.
   const kernels::VitalsGridSpec& grid() const;
+  /// How fast the clock of grid() runs, which knows whole seconds only: 1 but for steps of less.
+  double clock_rate() const { return clock_rate_; }
   const VariableTable& variables() const { return variables_; }
   const std::string& source() const { return source_; }
+  const std::optional<io::WfdbWindows>& windows() const { return windows_; }
   bool refuses_unknown() const { return refuses_unknown_; }  ///< variables
   std::int64_t steps() const { return steps_; }
   double step() const { return step_; }  ///< hours
@@ -83,13 +92,18 @@ class StayTransform {
 
  private:
   void read_statistics(const Config& table);
+  void read_step(const Config& table);
   void make_plan();
   const kernels::VitalsGridPlan& plan() const;
+  kernels::VitalsEvents events(const io::VitalsTable& table,
+                               const std::vector<std::int64_t>& stays) const;
 
   VariableTable variables_;
   std::string source_;
   bool refuses_unknown_ = false;
-  double step_ = 1;  ///< hours, whole seconds
+  std::optional<io::WfdbWindows> windows_;
+  double step_ = 1;  ///< hours
+  double clock_rate_ = 1;
   std::int64_t steps_ = 48;
   TargetSpec targets_;
   std::vector<double> mean_, stddev_, static_mean_, static_stddev_;
@@ -103,9 +117,5 @@ double seconds_of(double hours);
 /// The hour of a stay's last event or, where the source gives steps, the last of these; negative
 /// infinity if there is none.
 double last_hour(const io::VitalsTable& table, std::int64_t stay);
-
-/// The events of some stays of a table, as vitals_grid takes them.
-kernels::VitalsEvents events_of(const io::VitalsTable& table,
-                                const std::vector<std::int64_t>& stays);
 
 }  // namespace salus::data

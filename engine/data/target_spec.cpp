@@ -73,9 +73,7 @@ std::string onset_toml(const OnsetSpec& spec) {
 }
 
 std::string next_toml(const NextSpec& spec) {
-  std::vector<std::string> names;
-  for (const auto& name : spec.variables) names.push_back(toml_string(name));
-  return fmt::format("next = [{}]\nahead = {}\n", fmt::join(names, ", "), spec.ahead);
+  return fmt::format("next = {}\nahead = {}\n", toml_list(spec.variables), spec.ahead);
 }
 
 void check_count(const Task& task, std::size_t wanted, const Config& where, const char* key,

@@ -52,8 +52,6 @@ class Transform {
 
   const kernels::PreprocessSpec& spec() const { return spec_; }
   bool pool_max() const { return pool_max_; }
-  double mean() const { return spec_.mean[0]; }
-  double stddev() const { return spec_.stddev[0]; }
 
  private:
   enum class WindowKind { kFixed, kFile, kFull, kMinMax };

@@ -68,6 +68,7 @@ constexpr std::array kUnits = {
     Unit{"hours", Quantity::kTime, 1},
     Unit{"min", Quantity::kTime, 1.0 / 60},
     Unit{"s", Quantity::kTime, 1.0 / 3600},
+    Unit{"ms", Quantity::kTime, 1.0 / 3'600'000},
     Unit{"d", Quantity::kTime, 24},
     Unit{"day", Quantity::kTime, 24},
     Unit{"days", Quantity::kTime, 24},

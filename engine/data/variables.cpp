@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/data/duration.h"
 #include "engine/io/error.h"
 
 namespace salus::data {
@@ -92,7 +93,7 @@ Variable read_variable(const Config& config) {
   grid.aggregate = choice<kernels::Aggregate>(config, "aggregate",
                                               {"last", "mean", "min", "max", "sum", "count"});
   grid.fill = choice<kernels::GridFill>(config, "fill", {"mean", "zero", "nan"});
-  grid.max_gap = config.get_double("max_gap", std::numeric_limits<double>::infinity());
+  grid.max_gap = read_hours(config, "max_gap", std::numeric_limits<double>::infinity());
   if (!(grid.max_gap >= 0)) {
     throw UsageError(fmt::format("{} must be 0 hours or more.", config.where("max_gap")));
   }

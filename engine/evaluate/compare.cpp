@@ -109,7 +109,14 @@ Comparison compare_delong(const std::vector<double>& first, const std::vector<do
   Comparison c{"auroc", "", a.auroc, b.auroc, b.auroc - a.auroc, {}, 1, "delong", ""};
   const double variance = a.variance() + b.variance() - 2 * delong_covariance(a, b);
   // Cancellation leaves a little where both models order the cases alike.
-  if (!(variance > 1e-15)) return c;
+  if (!(variance > 1e-15)) {
+    if (std::abs(c.difference) < 1e-12) return c;
+    c.p_value = std::nan("");
+    c.absent_because =
+        "the cases leave DeLong's test no variance (one model separates them wholly, the other is "
+        "the same for all); a permutation test says more";
+    return c;
+  }
   const double error = std::sqrt(variance);
   const double half = normal_quantile(0.5 + level / 2) * error;
   c.p_value = two_sided_p(c.difference / error);

@@ -16,22 +16,14 @@ using evaluate::Calibration;
 /// The shortest decimal that reads back to the same double.
 std::string number(double value) { return fmt::format("{}", value); }
 
-template <typename T, typename Write>
-std::string list(const std::vector<T>& values, Write write) {
-  std::string line = "[";
-  for (const T& value : values) line += (line.size() > 1 ? ", " : "") + write(value);
-  return line + "]";
-}
-
 std::string write_accepts(const Acceptance& accepts) {
   const char* samples = accepts.samples == 1 ? "grey" : accepts.samples == 3 ? "colour" : "any";
   return fmt::format(
       "\n# An image that differs is refused, or scored and flagged.\n[accepts]\n"
       "modalities = {}\nviews = {}\nsamples = \"{}\"\nmin_bits = {}\nmax_bits = {}\nunit = {}\n"
       "on_mismatch = \"{}\"\n",
-      list(accepts.modalities, toml_string), list(accepts.views, toml_string), samples,
-      accepts.min_bits, accepts.max_bits, toml_string(accepts.unit),
-      accepts.refuse ? "refuse" : "flag");
+      toml_list(accepts.modalities), toml_list(accepts.views), samples, accepts.min_bits,
+      accepts.max_bits, toml_string(accepts.unit), accepts.refuse ? "refuse" : "flag");
 }
 
 std::string write_calibration(const Calibration& calibration) {
@@ -47,8 +39,8 @@ std::string write_calibration(const Calibration& calibration) {
                          number(calibration.intercept));
       break;
     case Calibration::Kind::kIsotonic:
-      out += fmt::format("logits = {}\nprobabilities = {}\n", list(calibration.x, number),
-                         list(calibration.y, number));
+      out += fmt::format("logits = [{}]\nprobabilities = [{}]\n", fmt::join(calibration.x, ", "),
+                         fmt::join(calibration.y, ", "));
       break;
   }
   return out;
@@ -107,7 +99,7 @@ std::string write_bundle_toml(const Bundle& bundle, const std::vector<FileChecks
       "# A trained model of Salus. The files beside this one are named below with their SHA-256.\n"
       "format = {}\nname = {}\n\n[task]\nkind = \"{}\"\nlabels = {}\n",
       kBundleFormat, toml_string(bundle.name), to_string(bundle.task.kind),
-      list(bundle.task.labels, toml_string));
+      toml_list(bundle.task.labels));
   out += write_model(bundle.model) + write_transform(bundle) + write_accepts(bundle.accepts);
   for (const Calibration& calibration : bundle.calibration) out += write_calibration(calibration);
   for (const OperatingPoint& point : bundle.operating_points) {

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 #include "engine/io/error.h"
@@ -77,7 +78,7 @@ class Queue {
 
 struct ParsedStay {
   std::int64_t number;  ///< in the order of reading
-  std::string name;
+  std::string name, origin;
   StayRows rows;
 };
 
@@ -122,7 +123,7 @@ void parse_batches(const std::function<StayRows(const TextMember&, VitalsWorker&
     for (auto& [number, member] : batch.members) {
       try {
         StayRows rows = parse_member(parse, member, worker);
-        mine.push_back({number, std::move(member.name), std::move(rows)});
+        mine.push_back({number, std::move(member.name), std::move(member.origin), std::move(rows)});
       } catch (const Error& error) {
         if (tolerant) {
           results.leave_out(number, error);
@@ -259,11 +260,20 @@ void read_members(const std::vector<std::string>& sources, const std::string& su
     const auto source_a = source_of(a), source_b = source_of(b);
     return std::tie(source_a, a.name, a.number) < std::tie(source_b, b.name, b.number);
   });
-  std::vector<StayRows> stays;
-  stays.reserve(results.stays.size());
-  for (ParsedStay& stay : results.stays) stays.push_back(std::move(stay.rows));
   for (const auto& [number, reason] : results.unreadable) options.unreadable(reason);
   table.counts.unreadable += std::ssize(results.unreadable);
+  std::vector<StayRows> stays;
+  stays.reserve(results.stays.size());
+  std::unordered_set<std::string> seen;
+  for (ParsedStay& stay : results.stays) {
+    if (tolerant && !seen.insert(stay.rows.id).second) {
+      options.unreadable(fmt::format("{}: there is another stay with the id \"{}\" before it.",
+                                     stay.origin, stay.rows.id));
+      ++table.counts.unreadable;
+      continue;
+    }
+    stays.push_back(std::move(stay.rows));
+  }
   for (const VitalsWorker& worker : workers) add_counts(table.counts, worker.counts);
   merge_stays(stays, table);
 }

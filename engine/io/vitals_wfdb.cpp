@@ -56,40 +56,39 @@ std::vector<Record> records_of(const std::string& source) {
 /// Appends records to a table one by one, so that only one lies in memory as rows.
 class RecordReader {
  public:
-  RecordReader(const VitalsOptions& options, VitalsTable& table)
-      : options_(options), table_(table) {}
+  RecordReader(const VitalsOptions& options, const std::optional<WfdbWindows>& windows)
+      : options_(options), windows_(windows) {}
 
   void add(const Record& record) {
     if (!seen_.insert(record.id).second) {
       throw Error(
           fmt::format("Two records have the name \"{}\"; name one folder above both, so that their "
-                      "folders tell "
-                      "them apart.",
+                      "folders tell them apart.",
                       record.id));
     }
-    std::vector<VitalsRow> rows = rows_of(read_wfdb(record.header));
-    settle_rows(rows, options_, record.header, table_.counts);
-    table_.ids.push_back(record.id);
-    table_.patients.push_back(record.id);
-    for (const VitalsRow& row : rows) {
-      table_.time.push_back(row.time);
-      table_.variable.push_back(row.variable);
-      table_.value.push_back(row.value);
+    try {
+      add_stays(record);
+    } catch (const Error& error) {
+      if (!options_.unreadable) throw;
+      options_.unreadable(error.what());
+      ++table_.counts.unreadable;
     }
-    table_.offsets.push_back(static_cast<std::int64_t>(table_.time.size()));
   }
 
-  /// Puts the variables into alphabetical order.
-  void finish() {
+  VitalsTable finish(const std::vector<std::string>& outcomes) {
     table_.variables = names_.names();
     order_variables(table_.variables);
     const auto places = places_of(names_, table_.variables);
     for (auto& variable : table_.variable) variable = places[static_cast<std::size_t>(variable)];
+    if (!outcomes.empty()) read_outcomes(outcomes);
+    for (const auto record : record_of_) table_.patients.push_back(records_.patients[record]);
+    join_labels();
+    return std::move(table_);
   }
 
  private:
-  /// In order of time; the "line" of a row is the number of its sample, from 1.
-  std::vector<VitalsRow> rows_of(const WfdbRecord& record) {
+  /// The numbers of a record's signals among the variables.
+  std::vector<std::int32_t> variables_of(const WfdbRecord& record) {
     std::vector<std::int32_t> variables;
     for (const WfdbSignal& signal : record.signals) {
       if (signal.description.empty()) {
@@ -99,10 +98,56 @@ class RecordReader {
       }
       variables.push_back(names_.number({signal.description, signal.unit}));
     }
+    return variables;
+  }
+
+  /// The whole record is one window where none are asked for.
+  std::vector<WfdbWindow> windows_of(const Record& record, const WfdbRecord& signals) const {
+    if (!windows_) return {{0, signals.length, "", {}}};
+    const std::string path = without_suffix(record.header) + "." + windows_->annotator;
+    std::optional<std::vector<WfdbAnnotation>> annotations;
+    if (fs::exists(path)) annotations = read_wfdb_annotations(path);
+    return cut_windows(signals, annotations ? &*annotations : nullptr, *windows_);
+  }
+
+  /// All of a record's or, if it cannot be read, none.
+  void add_stays(const Record& record) {
+    const WfdbRecord signals = read_wfdb(record.header);
+    const auto windows = windows_of(record, signals);
+    const auto variables = variables_of(signals);
+    std::vector<std::vector<VitalsRow>> rows;
+    for (const WfdbWindow& window : windows) {
+      rows.push_back(rows_of(signals, variables, window));
+      settle_rows(rows.back(), options_, record.header, table_.counts);
+    }
+    for (std::size_t w = 0; w < windows.size(); ++w) append(record, windows[w], rows[w]);
+    records_.ids.push_back(record.id);
+    records_.patients.push_back(record.id);
+  }
+
+  void append(const Record& record, const WfdbWindow& window, const std::vector<VitalsRow>& rows) {
+    table_.ids.push_back(window.name.empty() ? record.id : record.id + "@" + window.name);
+    record_of_.push_back(records_.ids.size());
+    window_labels_.insert(window_labels_.end(), window.labels.begin(), window.labels.end());
+    for (const VitalsRow& row : rows) {
+      table_.time.push_back(row.time);
+      table_.variable.push_back(row.variable);
+      table_.value.push_back(row.value);
+    }
+    table_.offsets.push_back(static_cast<std::int64_t>(table_.time.size()));
+  }
+
+  /// In order of time; the "line" of a row is the number of its sample, from 1.
+  std::vector<VitalsRow> rows_of(const WfdbRecord& record,
+                                 const std::vector<std::int32_t>& variables,
+                                 const WfdbWindow& window) {
     std::vector<VitalsRow> rows;
-    rows.reserve(static_cast<std::size_t>(record.length) * variables.size());
-    for (std::int64_t i = 0; i < record.length; ++i) {
-      const double hours = static_cast<double>(i) / record.frequency / 3600;
+    const std::int64_t first = std::max<std::int64_t>(window.begin, 0);
+    const std::int64_t last = std::min(window.end, record.length);
+    rows.reserve(static_cast<std::size_t>(std::max<std::int64_t>(last - first, 0)) *
+                 variables.size());
+    for (std::int64_t i = first; i < last; ++i) {
+      const double hours = static_cast<double>(i - window.begin) / record.frequency / 3600;
       for (std::size_t s = 0; s < variables.size(); ++s) {
         const float value = record.signals[s].physical(static_cast<std::size_t>(i));
         if (std::isfinite(value)) {
@@ -115,43 +160,76 @@ class RecordReader {
     return rows;
   }
 
+  /// Labels of records, and whose they are.
+  void read_outcomes(const std::vector<std::string>& outcomes) {
+    std::vector<NumberTable> tables;
+    std::unordered_map<std::string_view, std::size_t> places;
+    for (std::size_t n = 0; n < records_.ids.size(); ++n) places.emplace(records_.ids[n], n);
+    for (const std::string& path : outcomes) {
+      tables.push_back(read_numbers(path, "record", {"patient_id"}, kMissing));
+      const NumberTable& rows = tables.back();
+      for (std::size_t r = 0; r < rows.ids.size(); ++r) {
+        const auto found = places.find(rows.ids[r]);
+        if (found != places.end() && !rows.texts[r][0].empty()) {
+          records_.patients[found->second] = rows.texts[r][0];
+        }
+      }
+    }
+    attach_labels(tables, records_);
+    add_counts(table_.counts, records_.counts);
+  }
+
+  /// Of each stay the labels of its record, then those of its window.
+  void join_labels() {
+    table_.label_names = records_.label_names;
+    const std::size_t of_record = records_.label_names.size();
+    const std::size_t of_window = windows_ ? windows_->labels.size() : 0;
+    for (std::size_t l = 0; l < of_window; ++l) add_label_name(windows_->labels[l].name);
+    if (table_.label_names.empty()) return;
+    for (std::size_t n = 0; n < record_of_.size(); ++n) {
+      const auto record = static_cast<std::ptrdiff_t>(record_of_[n] * of_record);
+      const auto window = window_labels_.begin() + static_cast<std::ptrdiff_t>(n * of_window);
+      table_.labels.insert(
+          table_.labels.end(), records_.labels.begin() + record,
+          records_.labels.begin() + record + static_cast<std::ptrdiff_t>(of_record));
+      table_.labels.insert(table_.labels.end(), window,
+                           window + static_cast<std::ptrdiff_t>(of_window));
+      const bool annotated = of_window > 0 && !std::isnan(*window);
+      table_.labelled.push_back(annotated || (of_record > 0 && records_.labelled[record_of_[n]]));
+    }
+    table_.counts.unlabelled = std::count(table_.labelled.begin(), table_.labelled.end(), false);
+  }
+
+  void add_label_name(const std::string& name) {
+    const auto& names = table_.label_names;
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+      throw Error(fmt::format(
+          "The label \"{}\" stands in the outcomes and is made of annotations too; rename one.",
+          name));
+    }
+    table_.label_names.push_back(name);
+  }
+
   const VitalsOptions& options_;
-  VitalsTable& table_;
+  const std::optional<WfdbWindows>& windows_;
+  VitalsTable table_;
+  VitalsTable records_;                 ///< ids, patients and labels of whole records
+  std::vector<std::size_t> record_of_;  ///< of each stay
+  std::vector<float> window_labels_;
   NameTable names_;
   std::unordered_set<std::string> seen_;
 };
 
-/// Labels of records, and whose they are.
-void read_outcomes(const std::vector<std::string>& outcomes, VitalsTable& table) {
-  std::vector<NumberTable> tables;
-  std::unordered_map<std::string_view, std::size_t> places;
-  for (std::size_t n = 0; n < table.ids.size(); ++n) places.emplace(table.ids[n], n);
-  for (const std::string& path : outcomes) {
-    tables.push_back(read_numbers(path, "record", {"patient_id"}, kMissing));
-    const NumberTable& rows = tables.back();
-    for (std::size_t r = 0; r < rows.ids.size(); ++r) {
-      const auto found = places.find(rows.ids[r]);
-      if (found != places.end() && !rows.texts[r][0].empty()) {
-        table.patients[found->second] = rows.texts[r][0];
-      }
-    }
-  }
-  attach_labels(tables, table);
-}
-
 }  // namespace
 
 VitalsTable read_wfdb_stays(const std::vector<std::string>& sources,
-                            const std::vector<std::string>& outcomes,
-                            const VitalsOptions& options) {
-  VitalsTable table;
-  RecordReader reader(options, table);
+                            const std::vector<std::string>& outcomes, const VitalsOptions& options,
+                            const std::optional<WfdbWindows>& windows) {
+  RecordReader reader(options, windows);
   for (const std::string& source : sources) {
     for (const Record& record : records_of(source)) reader.add(record);
   }
-  reader.finish();
-  if (!outcomes.empty()) read_outcomes(outcomes, table);
-  return table;
+  return reader.finish(outcomes);
 }
 
 }  // namespace salus::io

@@ -9,11 +9,13 @@ namespace {
 // ("Getting Started with CUDA Graphs", developer.nvidia.com/blog/cuda-graphs).
 constexpr double kLaunch = 0.9e-6;
 
-const std::array<GpuModel, 3> kModels = {
+const std::array<GpuModel, 4> kModels = {
     GpuModel{"A100", 2.039e12, 19.5e12, 312e12, 32e9, kLaunch,
              "NVIDIA A100 Tensor Core GPU data sheet, A100 80GB SXM; PCIe 4.0 x16"},
     GpuModel{"H100", 3.35e12, 67e12, 989.5e12, 64e9, kLaunch,
              "NVIDIA H100 Tensor Core GPU data sheet, H100 SXM; PCIe 5.0 x16"},
+    GpuModel{"H200", 4.8e12, 67e12, 989.5e12, 64e9, kLaunch,
+             "NVIDIA H200 Tensor Core GPU data sheet, H200 SXM; PCIe 5.0 x16"},
     GpuModel{"B200", 8e12, 80e12, 2250e12, 64e9, kLaunch,
              "NVIDIA Blackwell architecture technical brief, HGX B200; PCIe 5.0 x16 of DGX B200"}};
 
@@ -22,6 +24,10 @@ const std::array<GpuModel, 3> kModels = {
 std::span<const GpuModel> gpu_models() { return kModels; }
 
 const GpuModel* find_gpu_model(const std::string& device_name) {
+  // Of the same name, with slower memory or clocks.
+  for (const char* slower : {"PCI", "NVL", "40GB"}) {
+    if (device_name.find(slower) != std::string::npos) return nullptr;
+  }
   for (const GpuModel& gpu : kModels) {
     const auto at = device_name.find(gpu.name);
     // "GH100" or "A1000" would be others.

@@ -18,10 +18,11 @@ struct GpuModel {
   std::string source;
 };
 
-/// A100, H100, B200.
+/// A100, H100, H200, B200.
 std::span<const GpuModel> gpu_models();
 
-/// The one that a driver's name for a GPU ("NVIDIA H100 80GB HBM3") belongs to; null if none does.
+/// The one that a driver's name for a GPU ("NVIDIA H100 80GB HBM3") belongs to; null if none does,
+/// as for the PCIe and NVL cards of the same names.
 const GpuModel* find_gpu_model(const std::string& device_name);
 
 /// The least time that a call can take, and which of "memory", "math", "launch" and "PCIe" says so.

@@ -145,6 +145,13 @@ std::string operating_table(const Evaluation& evaluation,
          "</table></div>";
 }
 
+/// "624 cases", or "889 steps of 16 stays".
+std::string count_of_cases(const Evaluation& evaluation) {
+  const std::size_t stays = evaluation.labels.empty() ? 0 : evaluation.labels[0].stays;
+  if (stays == 0) return fmt::format("{} cases", evaluation.n);
+  return fmt::format("{} steps of {} stays", evaluation.n, stays);
+}
+
 }  // namespace
 
 std::string display_name(const std::string& metric) {
@@ -186,8 +193,8 @@ std::string header_section(const ReportData& data) {
   return fmt::format(
       "<header><div><h1>{}</h1><div class=\"soft\">{}</div></div>"
       "<div class=\"small soft\" style=\"text-align:right\"><div class=\"brand\">SALUS</div>"
-      "{} cases &middot; {} patients &middot; {:g} % intervals</div></header>\n",
-      escape(data.title), escape(data.subtitle), e.n, e.patients, 100 * e.level);
+      "{} &middot; {} patients &middot; {:g} % intervals</div></header>\n",
+      escape(data.title), escape(data.subtitle), count_of_cases(e), e.patients, 100 * e.level);
 }
 
 std::string headline_section(const Evaluation& evaluation) {

@@ -84,8 +84,9 @@ std::string pr_plot(const evaluate::LabelResult& label) {
     chart.dot(op.confusion.sensitivity(), op.confusion.ppv(), 5.5, "s2");
   }
   chart.legend({{"s1", "precision-recall"}, {"s2", "operating point"}});
-  chart.note(1, 0, -6, -12, "AUPRC " + figure(evaluate::find(label.metrics, "auprc")), "end",
-             "strong");
+  // Of a rare finding it stands on the line of the prevalence, not across it.
+  chart.note(1, base < 0.15 ? base : 0, -6, -12,
+             "AUPRC " + figure(evaluate::find(label.metrics, "auprc")), "end", "strong");
   return chart.svg();
 }
 

@@ -57,6 +57,15 @@ std::int64_t generation_of(const std::string& file) {
   return generation;
 }
 
+/// Of the index that is to be replaced; 0 if there is none, or its manifest cannot be read.
+std::int64_t last_generation(const std::string& path) {
+  try {
+    return read_manifest(path).generation;
+  } catch (const Error&) {
+    return 0;
+  }
+}
+
 std::set<std::string> files_of(const Manifest& manifest) {
   std::set<std::string> files;
   for (const SegmentEntry& entry : manifest.segments) {
@@ -231,7 +240,7 @@ void IndexWriter::remove_unnamed_files(const Manifest& manifest) {
 }
 
 std::int64_t IndexWriter::next_generation() const {
-  std::int64_t last = index_ ? index_->manifest().generation : 0;
+  std::int64_t last = index_ ? index_->manifest().generation : last_generation(path_);
   for (const auto& entry : fs::directory_iterator(path_)) {
     const std::string name = entry.path().filename().string();
     if (is_data_file(name)) last = std::max(last, generation_of(name));

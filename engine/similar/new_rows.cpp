@@ -171,6 +171,12 @@ AttributeValues remaining_values(const Index& index, std::size_t attribute,
 }  // namespace
 
 Manifest new_manifest(const IndexSettings& settings, const VectorSource& source) {
+  if (source.rows == 0 && !(source.id_column.empty() && source.attributes.empty())) {
+    throw Error(fmt::format(
+        "{} has no rows. Whether ids and attributes are numbers or text is learnt from the first "
+        "ones: build the index with at least one.",
+        source.origin));
+  }
   Manifest manifest;
   manifest.metric = settings.metric;
   manifest.dtype = settings.dtype;

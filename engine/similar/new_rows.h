@@ -21,6 +21,7 @@ struct NewRows {
 };
 
 /// The manifest of an empty index for rows like those of `source`.
+/// \throws salus::Error for ids or attributes without a single row, whose kinds cannot be known.
 Manifest new_manifest(const IndexSettings& settings, const VectorSource& source);
 
 /// \throws salus::Error if rows of `source` cannot be added to an index with `manifest`.

@@ -22,9 +22,11 @@ at::Tensor pack(const kernels::SimilarityResult& result) {
                  1);
 }
 
+/// \param words  [Q, 3 k + 2]
 kernels::SimilarityResult unpack(const at::Tensor& words, std::int64_t k) {
+  // Copies, because what is read as int64 must begin at a multiple of two words.
   const auto columns = [&](std::int64_t first, std::int64_t count) {
-    return words.narrow(1, first, count).contiguous();
+    return words.narrow(1, first, count).clone(at::MemoryFormat::Contiguous);
   };
   return {columns(2 * k, k).view(at::kFloat), columns(0, 2 * k).view(at::kLong),
           columns(3 * k, 1).flatten().to(at::kBool),

@@ -57,6 +57,7 @@ std::vector<std::string> ids_beside(const std::string& path, std::int64_t rows) 
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
     ids.push_back(text.substr(begin, end - begin));
+    if (ids.back().ends_with('\r')) ids.back().pop_back();
     begin = end + 1;
   }
   if (static_cast<std::int64_t>(ids.size()) != rows) {

@@ -81,6 +81,12 @@ StreamModel::StreamModel(const infer::Bundle& bundle, std::shared_ptr<const Step
       network_(std::move(network)),
       identity_(identity_of(bundle)),
       static_width_(transform_.static_width()) {
+  if (transform_.clock_rate() != 1) {
+    throw Error(
+        fmt::format("The bundle '{}' has steps of {} s; those of less than one second cannot "
+                    "be streamed.",
+                    bundle.name, transform_.step() * 3600));
+  }
   if (!network_) {
     throw Error(fmt::format(
         "The model '{}' of the bundle '{}' cannot be streamed: it looks ahead, so that "

@@ -29,7 +29,7 @@ struct StreamOptions {
       std::numeric_limits<double>::infinity();  ///< later events are counted and left out
   double stale_after = std::numeric_limits<double>::infinity();  ///< of silence
   /// After an alarm of a label, in which it raises no other one; without a value the bundle's.
-  std::optional<double> refractory;
+  std::optional<double> refractory = std::nullopt;
 };
 
 /// What is said of a stay.

@@ -10,8 +10,9 @@
 
 namespace salus::train {
 
-LossWatch::LossWatch(const at::Device& device)
-    : most_(device.is_cuda() ? 32 : 1),
+LossWatch::LossWatch(const at::Device& device, std::function<std::string(std::int64_t)> name_of)
+    : name_of_(std::move(name_of)),
+      most_(device.is_cuda() ? 32 : 1),
       sums_(at::zeros({2}, at::TensorOptions(at::kDouble).device(device))) {}
 
 void LossWatch::add(const at::Tensor& loss, const std::vector<std::int64_t>& positions,
@@ -34,14 +35,17 @@ void LossWatch::check() {
     const double value = values.const_data_ptr<double>()[i];
     if (std::isfinite(value)) continue;
     const Entry bad = pending_[i];
+    std::vector<std::string> samples;
+    for (const auto position : bad.positions) {
+      samples.push_back(fmt::format("{} ({})", position, name_of_(position)));
+    }
     throw Error(fmt::format(
-        "The loss became {} in epoch {}, batch {}. The samples of that batch stand at the "
-        "positions "
-        "{} of the data set: look at their pixels and targets. If they are sound, lower the "
-        "learning "
-        "rate, set train.clip_norm, or train in fp32. The last checkpoint is from before.",
+        "The loss became {} in epoch {}, batch {}. The samples of that batch, by their positions "
+        "in "
+        "the training part: {}. Look at their inputs and targets. If they are sound, lower the "
+        "learning rate, set train.clip_norm, or train in fp32. The last checkpoint is from before.",
         std::isnan(value) ? "NaN" : "infinite", bad.epoch + 1, bad.batch + 1,
-        fmt::join(bad.positions, ", ")));
+        fmt::join(samples, ", ")));
   }
   pending_.clear();
 }

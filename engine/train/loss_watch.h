@@ -3,6 +3,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
 namespace salus::train {
@@ -11,14 +13,15 @@ namespace salus::train {
 /// losses are looked at 32 at a time, and before anything is saved.
 class LossWatch {
  public:
-  explicit LossWatch(const at::Device& device);
+  /// \param name_of  what a sample is called in an error, by its position.
+  LossWatch(const at::Device& device, std::function<std::string(std::int64_t)> name_of);
 
   /// \param loss  scalar, the batch's mean. \throws Error as check() does.
   void add(const at::Tensor& loss, const std::vector<std::int64_t>& positions, std::int64_t epoch,
            std::int64_t batch);
 
-  /// \throws Error naming epoch, batch and the positions of its samples, if a loss since the last
-  ///         check is NaN or infinite.
+  /// \throws Error naming epoch, batch, and its samples by position and name, if a loss since the
+  ///         last check is NaN or infinite.
   void check();
 
   /// Mean loss over the samples since reset(), NaN if there were none. Waits for the device.
@@ -35,6 +38,7 @@ class LossWatch {
     std::vector<std::int64_t> positions;
     std::int64_t epoch, batch;
   };
+  std::function<std::string(std::int64_t)> name_of_;
   std::size_t most_;
   std::vector<Entry> pending_;
   at::Tensor sums_;

@@ -94,10 +94,10 @@ void warn_about(const char* name_a, const data::Dataset& a, const char* name_b,
   const auto pairs = data::shared_pixels(a, everything(a), b, everything(b), kMostDuplicates);
   if (pairs.empty()) return;
   warnings.push_back(fmt::format(
-      "Warning: {}{} cases of the {} part have the same contents as one of the {} part (first: "
-      "position {} there and {} here). Scores on them say less than they seem to.",
+      "Warning: {}{} cases of the {} part have the same contents as one of the {} part (first: {} "
+      "there and {} here). Scores on them say less than they seem to.",
       pairs.size() == kMostDuplicates ? "at least " : "", pairs.size(), name_b, name_a,
-      pairs[0].first, pairs[0].second));
+      a.info(pairs[0].first).id, b.info(pairs[0].second).id));
 }
 
 /// Training and validation cases together, in parts that are held out in turn.

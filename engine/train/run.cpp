@@ -6,9 +6,11 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "engine/core/memory.h"
+#include "engine/infer/bundle_toml.h"
 #include "engine/infer/weights.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
@@ -23,6 +25,7 @@
 #include "engine/train/publish.h"
 #include "engine/train/state.h"
 #include "engine/train/trainer.h"
+#include "engine/train/validation.h"
 
 namespace salus::train {
 namespace fs = std::filesystem;
@@ -80,8 +83,8 @@ void fit_augmentation(Plan& plan, const Config& config, const Config& transform)
                                    config.where("augment"), to_string(plan.sizes.modality)));
     }
     const data::Transform image(transform);
-    member.train.augment.mean = image.mean();
-    member.train.augment.stddev = image.stddev();
+    member.train.channel_mean = image.spec().mean;
+    member.train.channel_stddev = image.spec().stddev;
   }
 }
 
@@ -98,6 +101,22 @@ std::string first_difference(const std::string& old_text, const std::string& new
   }
 }
 
+/// The part of a configuration that training depends on: what is only for the bundle may change
+/// before a run goes on.
+std::string trained_by(const std::string& config_toml) {
+  std::istringstream lines(config_toml);
+  std::string kept;
+  bool keep = true;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('[')) {
+      const std::string table = line.substr(1, line.find_first_of(".]") - 1);
+      keep = table != "bundle" && table != "card" && table != "evaluate" && table != "accept";
+    }
+    if (keep) kept += line + "\n";
+  }
+  return kept;
+}
+
 bool was_dev_run(const std::string& out_dir) {
   const auto path = out_dir + "/environment.json";
   if (!fs::exists(path)) return false;
@@ -105,15 +124,38 @@ bool was_dev_run(const std::string& out_dir) {
   return json.is_object() && json.value("fast_dev_run", false);
 }
 
-/// Makes the folder, or checks that what lies there is the run to go on with.
+/// What a run writes into its folder, where other files may lie too.
+bool is_of_run(const std::string& name) {
+  static const std::set<std::string> kNames = {"config.toml", "environment.json", "log.csv",
+                                               "log.jsonl",   "checkpoints",      "members",
+                                               "bundle",      "predictions.csv"};
+  return kNames.contains(name) || name.starts_with("events.out.tfevents.");
+}
+
+/// Whether a run got so far that something would be lost if another took its place.
+bool holds_work(const std::string& out_dir) {
+  const auto left = [&](const char* name) { return fs::exists(out_dir + "/" + name); };
+  return left("bundle") || left("checkpoints") || left("members");
+}
+
+/// Makes the folder, or checks that what lies there is the run to go on with. A rehearsal
+/// (fast_dev_run), and a run that ended before its first checkpoint, make room for another.
 void open_folder(const std::string& out_dir, const std::string& config_toml,
                  const RunOptions& options) {
   const auto saved = out_dir + "/config.toml";
-  if (fs::exists(saved) && was_dev_run(out_dir)) {
-    for (const auto& entry : fs::directory_iterator(out_dir)) fs::remove_all(entry.path());
+  if (fs::exists(saved) && (was_dev_run(out_dir) || !holds_work(out_dir))) {
+    std::vector<fs::path> old;
+    for (const auto& entry : fs::directory_iterator(out_dir)) {
+      if (is_of_run(entry.path().filename().string())) old.push_back(entry.path());
+    }
+    for (const fs::path& path : old) fs::remove_all(path);
   }
   if (!fs::exists(saved)) {
-    fs::create_directories(out_dir);
+    std::error_code problem;
+    fs::create_directories(out_dir, problem);
+    if (problem) {
+      throw Error(fmt::format("Cannot make the folder {}: {}.", out_dir, problem.message()));
+    }
     return;
   }
   if (!options.resume) {
@@ -121,7 +163,8 @@ void open_folder(const std::string& out_dir, const std::string& config_toml,
         "{} already holds a run: go on with --resume, or choose another folder with --out.",
         out_dir));
   }
-  const auto difference = first_difference(io::read_text(saved), config_toml);
+  const auto difference =
+      first_difference(trained_by(io::read_text(saved)), trained_by(config_toml));
   if (!difference.empty()) {
     throw UsageError(fmt::format("The run in {} cannot go on with another configuration: {}.",
                                  out_dir, difference));
@@ -205,6 +248,34 @@ std::string publish(const Plan& plan, const Parts& parts, const std::vector<FitR
   return path;
 }
 
+/// What would be refused when the bundle is written, or at the first epoch, before hours are spent.
+void refuse_early(const Plan& plan, const Parts& parts, const Registry& registry,
+                  const std::string& origin) {
+  for (const MemberPlan& member : plan.members) {
+    require_metric(plan.task, member.train.monitor);
+    registry.make(sized_like(plan.sizes, member.model));
+    if (!member.train.init_weights.empty() && !fs::exists(member.train.init_weights)) {
+      throw Error(
+          fmt::format("[train] init_weights: {} does not exist.", member.train.init_weights));
+    }
+  }
+  infer::Bundle draft;
+  draft.task = plan.task;
+  draft.model = sized_like(plan.sizes, plan.members[0].model);
+  draft.set_transform(parts.source->transform_toml());
+  draft.alarms = plan.publish.alarms;
+  draft.micro_batch = plan.publish.micro_batch;
+  draft.weights_dtype = plan.publish.weights_dtype;
+  draft.compute_dtype = plan.publish.compute_dtype;
+  try {
+    infer::check_consistent(draft, origin);
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& error) {
+    throw UsageError(error.what());
+  }
+}
+
 }  // namespace
 
 RunResult train_run(Config& config, const Registry& registry, const RunOptions& options) {
@@ -237,10 +308,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   result.out_dir =
       options.out_dir.empty() ? "runs/" + (stem.empty() ? "model" : stem) : options.out_dir;
   const auto config_toml = config.to_toml();
-  for (const MemberPlan& member :
-       plan.members) {  // a wrong name is refused before a folder is made
-    registry.make(sized_like(plan.sizes, member.model));
-  }
+  refuse_early(plan, parts, registry, options.config_path);
   open_folder(result.out_dir, config_toml, options);
   infer::refuse_unaccepted(plan.publish.accepts, *(parts.valid ? parts.valid : parts.train),
                            options.threads);

@@ -26,11 +26,31 @@ std::vector<std::int64_t> draw_numbers(const std::vector<std::int64_t>& order, s
   return draws;
 }
 
+bool alike(const std::vector<double>& values) {
+  return std::all_of(values.begin(), values.end(), [&](double v) { return v == values[0]; });
+}
+
 void augment(Batch& batch, const std::vector<std::int64_t>& draws, const Augmentation& how) {
   const auto found = batch.inputs.find("image");
   if (found == batch.inputs.end()) return;
-  found->second = kernels::image_augment(found->second, at::tensor(draws, at::kLong), how.epoch,
-                                         how.seed, how.spec);
+  at::Tensor& image = found->second;
+  kernels::AugmentSpec spec = how.spec;
+  spec.mean = how.mean[0];
+  spec.stddev = how.stddev[0];
+  const auto vary = [&](const at::Tensor& images) {
+    return kernels::image_augment(images, at::tensor(draws, at::kLong), how.epoch, how.seed, spec);
+  };
+  if (alike(how.mean) && alike(how.stddev)) {
+    image = vary(image);
+    return;
+  }
+  // The operator takes one mean for all channels: each is brought to that of the first and back.
+  const auto column = [&](const std::vector<double>& values) {
+    return at::tensor(values, image.options()).view({1, -1, 1, 1});
+  };
+  const at::Tensor gain = column(how.stddev).div(spec.stddev);
+  const at::Tensor shift = column(how.mean).sub(spec.mean).div(spec.stddev);
+  image = vary(image.mul(gain).add(shift)).sub(shift).div(gain);
 }
 
 /// Makes operators on this thread run on it alone. A second team of OpenMP threads would leave more

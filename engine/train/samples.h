@@ -39,9 +39,10 @@ class BatchStream {
 
 /// How a stream's images are varied; see kernels/image_augment.h.
 struct Augmentation {
-  kernels::AugmentSpec spec;
+  kernels::AugmentSpec spec;  ///< its mean and stddev are not used
   std::uint64_t seed = 0;
   std::int64_t epoch = 0;
+  std::vector<double> mean = {0}, stddev = {1};  ///< of the normalised images, one for each channel
 };
 
 /// Feeds a subset to the training device. On a GPU the whole subset is kept in its memory if it

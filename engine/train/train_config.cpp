@@ -26,7 +26,7 @@ std::int64_t at_least(const Config& table, const std::string& key, std::int64_t 
 
 double not_negative(const Config& table, const std::string& key, double fallback) {
   const double value = table.get_double(key, fallback);
-  return require(table, key, value, value >= 0, "at least 0");
+  return require(table, key, value, value >= 0 && std::isfinite(value), "at least 0 and finite");
 }
 
 /// In [0, 1).
@@ -134,25 +134,36 @@ LossConfig read_loss(const Config& table, const Task& task) {
 void read_range(const Config& table, const std::string& key, double neutral, double& low,
                 double& high) {
   const auto range = table.get_doubles(key, {neutral, neutral});
-  if (range.size() != 2 || !(range[0] <= range[1])) {
+  if (range.size() != 2 || !(range[0] <= range[1]) || !std::isfinite(range[0]) ||
+      !std::isfinite(range[1])) {
     throw UsageError(fmt::format("{} must be [low, high].", table.where(key)));
   }
   low = range[0];
   high = range[1];
 }
 
+double between(const Config& table, const std::string& key, double least, double most) {
+  const double value = table.get_double(key, 0);
+  return require(table, key, value, value >= least && value <= most,
+                 fmt::format("{} to {}", least, most).c_str());
+}
+
+/// Within what kernels/image_augment.h takes.
 kernels::AugmentSpec read_augment(const Config& table) {
   kernels::AugmentSpec spec;
-  spec.rotate = not_negative(table, "rotate", 0);
-  spec.translate = not_negative(table, "translate", 0);
+  spec.rotate = between(table, "rotate", 0, 360);
+  spec.translate = between(table, "translate", 0, 10);
   read_range(table, "scale", 1, spec.scale_low, spec.scale_high);
-  spec.shear = not_negative(table, "shear", 0);
+  require(table, "scale", spec.scale_low, spec.scale_low > 0, "above 0");
+  spec.shear = between(table, "shear", 0, 89);
   spec.flip = table.get_double("flip", 0);
   require(table, "flip", spec.flip, spec.flip >= 0 && spec.flip <= 1, "a probability in [0, 1]");
   read_range(table, "gain", 1, spec.gain_low, spec.gain_high);
   read_range(table, "bias", 0, spec.bias_low, spec.bias_high);
   read_range(table, "gamma", 1, spec.gamma_low, spec.gamma_high);
+  require(table, "gamma", spec.gamma_low, spec.gamma_low > 0, "above 0");
   read_range(table, "noise", 0, spec.noise_low, spec.noise_high);
+  require(table, "noise", spec.noise_low, spec.noise_low >= 0, "at least 0");
   spec.cutout = fraction(table, "cutout", 0);
   spec.cutout_probability = table.get_double("cutout_probability", spec.cutout > 0 ? 1.0 : 0.0);
   require(table, "cutout_probability", spec.cutout_probability,

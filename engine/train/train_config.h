@@ -102,7 +102,9 @@ struct TrainConfig {
   EarlyStoppingConfig early_stopping;
   CheckpointConfig checkpoints;
   bool augments = false;
-  kernels::AugmentSpec augment;  ///< mean and stddev are filled in from the transform by the caller
+  kernels::AugmentSpec augment;
+  /// Of the images, filled in from the transform by the caller: one for each channel.
+  std::vector<double> channel_mean, channel_stddev;
 };
 
 /// Reads [train] and [augment] of `root`; precision "auto" is resolved for `device` ("cpu",

@@ -64,7 +64,9 @@ void Trainer::Impl::begin(Subset train_part, Subset valid_part) {
   // A resumed run reads the same from its checkpoint.
   model->fit_statistics(all_batches(*train, config.batch_size));
   step.emplace(*model, std::move(loss), config, device);
-  watch.emplace(device);
+  watch.emplace(device, [dataset = train->subset().dataset](std::int64_t position) {
+    return dataset->info(position).id;
+  });
   valid.emplace(std::move(valid_part), device, config.channels_last);
   signals.emplace();
   if (options.resume && !options.fast_dev_run) restore();
@@ -106,7 +108,9 @@ bool Trainer::Impl::run_epoch() {
   const Subset& subset = train->subset();
   auto order = sampler.epoch(*subset.dataset, subset.positions, state.epoch);
   order.resize(std::min<std::size_t>(order.size(), batches * config.batch_size));
-  const Augmentation how{config.augment, config.seed, state.epoch};
+  epoch_cases = static_cast<std::int64_t>(order.size());
+  const Augmentation how{config.augment, config.seed, state.epoch, config.channel_mean,
+                         config.channel_stddev};
   const auto stream = train->stream(order, state.batch * config.batch_size, config.batch_size,
                                     config.augments ? &how : nullptr);
   step->train_mode();
@@ -125,11 +129,14 @@ bool Trainer::Impl::run_epoch() {
 
 void Trainer::Impl::run_step(BatchStream& stream) {
   const auto window = std::min(config.accumulate, batches - state.batch);
+  const std::int64_t first = state.batch * config.batch_size;
+  const std::int64_t count = std::min(window * config.batch_size, epoch_cases - first);
   for (std::int64_t i = 0; i < window; ++i) {
     SampleBatch item;
     TORCH_CHECK(stream.next(item), "an epoch has fewer batches than it was planned for");
-    const auto loss = step->backward(item.batch, 1.0 / static_cast<double>(window),
-                                     state.step * config.accumulate + i);
+    // A short last batch counts by its cases, as it would in one batch of them all.
+    const double share = static_cast<double>(item.positions.size()) / static_cast<double>(count);
+    const auto loss = step->backward(item.batch, share, state.step * config.accumulate + i);
     watch->add(loss, item.positions, state.epoch, state.batch + i);
   }
   step->update(config.optimizer.lr * schedule->factor(state.step), state.step);

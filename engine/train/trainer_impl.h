@@ -31,7 +31,7 @@ struct Trainer::Impl {
   std::optional<Logger> logger;
   std::optional<io::StopSignals> signals;
   ProgressBar bar;
-  std::int64_t batches = 0;  ///< of an epoch
+  std::int64_t batches = 0, epoch_cases = 0;  ///< of an epoch
   std::map<std::string, at::Tensor> best_weights;
   std::vector<std::string> obsolete;  ///< files to delete once no checkpoint names them
   bool stopped_early = false;

@@ -227,8 +227,7 @@ class Growth {
 BoostingOptions::BoostingOptions(const ModelSpec& spec)
     : n_estimators(positive_option(spec, "n_estimators", 400, 10000)),
       max_depth(positive_option(spec, "max_depth", 4, 10)),
-      max_bin(
-          static_cast<std::int64_t>(number_option(spec, "max_bin", 128, 2, FeatureBins::kMost))),
+      max_bin(positive_option(spec, "max_bin", 128, FeatureBins::kMost, 2)),
       early_stopping_rounds(positive_option(spec, "early_stopping_rounds", 40)),
       learning_rate(number_option(spec, "learning_rate", 0.06, 1e-6, 1)),
       min_child_weight(number_option(spec, "min_child_weight", 1, 0, 1e9)),

@@ -1,5 +1,8 @@
 #include "models/vitals/vitals_model.h"
 
+#include <fmt/format.h>
+
+#include "engine/io/error.h"
 #include "models/options.h"
 #include "models/row_sample.h"
 #include "models/row_wise.h"
@@ -21,6 +24,10 @@ VitalsModel::VitalsModel(const ModelSpec& spec)
   }
   const auto known = known_.width(), bins = size_option(spec, "bins");
   const auto form = flag_option(spec, "pieces") ? BinForm::kPieces : BinForm::kPlace;
+  if (bins == 0 && form == BinForm::kPieces) {
+    throw UsageError(fmt::format(
+        "The option 'pieces' of the model '{}' needs 'bins', how many there are.", spec.name));
+  }
   if (bins > 0 && known > 0) bins_ = register_module("bins", QuantileBins(known, bins, form));
   const auto width = hidden_ + (bins_ ? bins_->width() : known);
   const auto units = size_option(spec, "head");

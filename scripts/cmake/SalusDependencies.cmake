@@ -92,7 +92,7 @@ if(SALUS_CUDA)
   if(SALUS_RELEASE_ARCHS)
     set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90a-real 100-real 120)
   else()
-    set(CMAKE_CUDA_ARCHITECTURES 90-real)
+    set(CMAKE_CUDA_ARCHITECTURES 90a-real)
   endif()
   # The wheels put the CUDA libraries into lib/, where nvcc looks into lib64/.
   set(CMAKE_CUDA_FLAGS_INIT "-L${SALUS_CUDA_ROOT}/lib")

@@ -5,6 +5,8 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdlib>
 #include <limits>
 
 #include "kernels/dispatch.h"
@@ -53,7 +55,8 @@ class SimilarityCudaTest : public ::testing::TestWithParam<std::tuple<at::Scalar
 TEST_P(SimilarityCudaTest, ListsAreThoseOfTheCpuToTheBit) {
   const int shapes[][4] = {{1, 1, 1, 1},        {3, 1000, 7, 5},      {64, 5000, 256, 10},
                            {70, 3000, 100, 33}, {9, 2000, 1000, 100}, {2, 3000, 4096, 3},
-                           {5, 4000, 32, 1024}};
+                           {5, 4000, 32, 1024},  // lists of 48 KB and more: k = 540 and 703
+                           {3, 4000, 64, 540},  {3, 4000, 64, 703}};
   for (const auto& [queries, rows, dim, k] : shapes) {
     SCOPED_TRACE(testing::Message() << queries << " of " << rows << " x " << dim << ", k " << k);
     expect_same(at::randn({rows, dim}), at::randn({queries, dim}), {.k = k});
@@ -89,6 +92,17 @@ TEST_P(SimilarityCudaTest, AnIndexPreparedOnTheCpuMayMove) {
   const at::Tensor queries = at::randn({5, 64});
   const SimilarityResult expected = similarity_topk(queries, here);
   EXPECT_TRUE(at::equal(similarity_topk(queries.to(at::kCUDA), moved).ids.cpu(), expected.ids));
+}
+
+TEST_P(SimilarityCudaTest, TheHopperVariantFindsTheSame) {
+  const at::ScalarType type = std::get<0>(GetParam());
+  if (type != at::kHalf && type != at::kBFloat16) GTEST_SKIP() << "it takes 16-bit rows only";
+  ::setenv("SALUS_WGMMA", "1", 1);  // devices but sm_90a go the usual way
+  for (const auto& [queries, rows, dim, k] :
+       {std::array{64, 5000, 256, 10}, std::array{200, 20000, 128, 100}}) {
+    expect_same(at::randn({rows, dim}), at::randn({queries, dim}), {.k = k});
+  }
+  ::unsetenv("SALUS_WGMMA");
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -162,6 +162,7 @@ TEST(BoostingTest, RefusesOptionsOutOfRange) {
                                                                 {"colsample_bytree", -1}}) {
     EXPECT_THROW(options({{key, value}}), UsageError) << key;
   }
+  EXPECT_THROW(options({{"max_bin", 2.5}}), UsageError);
 }
 
 TEST(FeatureBinsTest, CutsLieMidwayBetweenNeighbours) {

@@ -22,7 +22,14 @@ inline std::shared_ptr<Model> make_model(const ModelSpec& spec) {
 inline ModelSpec spec_of(const std::string& name, std::int64_t channels, std::int64_t height,
                          std::int64_t width, std::int64_t outputs,
                          std::map<std::string, double> options = {}) {
-  return ModelSpec{name, channels, height, width, outputs, std::move(options)};
+  ModelSpec spec;
+  spec.name = name;
+  spec.channels = channels;
+  spec.height = height;
+  spec.width = width;
+  spec.outputs = outputs;
+  spec.options = std::move(options);
+  return spec;
 }
 
 inline std::map<std::string, at::Tensor> state_of(torch::nn::Module& model) {

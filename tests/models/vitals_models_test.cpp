@@ -144,7 +144,7 @@ TEST_P(VitalsZooTest, RefusesBatchesThatLackAnInput) {
 
 TEST_P(VitalsZooTest, RefusesOptionsOutOfRange) {
   for (const auto& [key, value] : std::map<std::string, double>{
-           {"hidden", 0}, {"dropout", 1}, {"summary", 2}, {"head", 1.5}}) {
+           {"hidden", 0}, {"dropout", 1}, {"summary", 2}, {"head", 1.5}, {"pieces", 1}}) {
     EXPECT_THROW(make_model(stay_spec(GetParam(), {{key, value}})), UsageError) << key;
   }
 }

@@ -19,7 +19,7 @@ def model():
 
 
 def test_model_bounds_every_kernel_on_every_gpu(model):
-    assert set(model["gpus"]) == {"A100", "H100", "B200"}
+    assert set(model["gpus"]) == {"A100", "H100", "H200", "B200"}
     for row in model["kernels"]:
         assert set(row["bounds"]) == set(model["gpus"])
         for name, bound in row["bounds"].items():

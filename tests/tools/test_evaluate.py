@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import dicom_files
 from conftest import DONE, FAILED, WRONG_USE, assert_error
@@ -140,10 +141,48 @@ class TestDicomManifest:
         result = salus("evaluate", ct_bundle, ct_set / "labels.csv", "--out", tmp_path / "out", *QUICK)
         assert_error(result, FAILED, "7.dcm", "MR")
 
+    def test_a_part_of_a_manifest(self, salus, ct_bundle, ct_set, tmp_path):
+        def evaluate(*arguments):
+            return salus("evaluate", ct_bundle, ct_set / "labels.csv", "--out", tmp_path / "out", "--json",
+                         *arguments, *QUICK)
+
+        assert evaluate("--split-column", "split").json["n"] == 6, "the test part"
+        assert evaluate("--split-column", "split", "--part", "train").json["n"] == 12
+        assert_error(evaluate("--part", "train"), WRONG_USE, "--split-column")
+        assert_error(evaluate("--split-column", "splot"), FAILED, "splot")
+
     def test_unknown_column(self, salus, ct_bundle, ct_set, tmp_path):
         result = salus("evaluate", ct_bundle, ct_set / "labels.csv", "--label", "contrst", "--out",
                        tmp_path / "out", *QUICK)
         assert result.status in (FAILED, WRONG_USE) and "contrst" in result.stderr
+
+
+class TestFolders:
+    """One sub-folder per class."""
+
+    @pytest.fixture
+    def folder(self, tiny, tmp_path):
+        arrays = np.load(tiny / "small.npz")
+        for image, label in zip(arrays["test_images"][:20], arrays["test_labels"][:20]):
+            name = tmp_path / "images" / ("pneumonia" if label[0] else "normal")
+            name.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(name / f"{len(list(name.iterdir()))}.png")
+        return tmp_path / "images"
+
+    def test_the_folder_named_like_the_finding_is_positive(self, salus, bundle, folder, tmp_path):
+        result = salus("evaluate", bundle, folder, "--out", tmp_path / "out", "--json", *QUICK)
+        assert result.status == DONE, result.stderr
+        assert result.json["labels"][0]["positives"] == len(list((folder / "pneumonia").iterdir()))
+
+    def test_without_such_a_folder_nothing_is_evaluated(self, salus, bundle, folder, tmp_path):
+        (folder / "pneumonia").rename(folder / "pneumonai")
+        assert_error(salus("evaluate", bundle, folder, "--out", tmp_path / "out", *QUICK), FAILED,
+                     'did you mean "pneumonai"')
+
+    @pytest.mark.parametrize("option", ["--label", "--patient", "--subgroups", "--file", "--split-column"])
+    def test_options_for_columns_are_refused(self, salus, bundle, folder, tmp_path, option):
+        assert_error(salus("evaluate", bundle, folder, option, "x", "--out", tmp_path / "out"), WRONG_USE,
+                     "no columns")
 
 
 class TestFailures:

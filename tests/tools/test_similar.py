@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -284,7 +285,29 @@ def on_processes(count, *arguments):
     return results
 
 
+def torchrun(count, launch, *arguments):
+    """Runs the program on `count` processes by torchrun itself, which comes with LibTorch."""
+    site = next((ROOT / ".venv").glob("lib/python3*/site-packages"))
+    binary = os.environ.get("SALUS", str(ROOT / "build" / "dev" / "tools" / "salus"))
+    return subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--no-python", "--nproc-per-node", str(count),
+         *launch, binary, *map(str, arguments), "--threads", "1"],
+        capture_output=True, text=True, cwd=ROOT, timeout=240,
+        env={**os.environ, "PYTHONPATH": str(site)})
+
+
 class TestManyProcesses:
+    @pytest.mark.parametrize("served_by", ["the agent", "rank 0"])
+    def test_torchrun_starts_them(self, salus, index, table, served_by):
+        """Whether its agent serves the store of the processes or leaves that to the first of them."""
+        launch = {"the agent": ["--standalone"],
+                  "rank 0": ["--rdzv-backend", "static", "--master-addr", "127.0.0.1",
+                             "--master-port", str(free_port())]}[served_by]
+        arguments = ("similar", "query", index, table, "-k", 5, "--exact")
+        result = torchrun(2, launch, *arguments)
+        assert result.returncode == DONE, result.stderr
+        assert result.stdout == salus(*arguments).stdout != ""
+
     @pytest.mark.parametrize("count", [2, 3])
     def test_the_output_is_that_of_one_process_to_the_bit(self, salus, table, tmp_path, count):
         """bf16 rows in two segments with deletions; the shards cut through both."""
@@ -302,6 +325,14 @@ class TestManyProcesses:
             assert [status for status, _, _ in results] == [DONE] * count, results
             assert results[0][1] == alone.stdout and len(alone.lines) == 900
             assert all(out == "" for _, out, _ in results[1:]), "rank 0 alone speaks"
+
+    @pytest.mark.parametrize("k", [1, 7, 8])
+    def test_a_single_query(self, salus, index, tmp_path, k):
+        one = write_table(tmp_path / "one.csv", 5, 1)
+        arguments = ("similar", "query", index, one, "-k", k, "--exact")
+        results = on_processes(2, *arguments)
+        assert [status for status, _, _ in results] == [DONE] * 2, results
+        assert results[0][1] == salus(*arguments).stdout != ""
 
     def test_more_processes_than_blocks_of_rows(self, salus, tmp_path):
         few = write_table(tmp_path / "few.csv", 0, 10)

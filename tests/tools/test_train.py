@@ -124,6 +124,14 @@ class TestConfiguration:
     def test_unknown_names_are_refused_with_the_nearest_known_one(self, train, override, nearest):
         assert_error(train(DEV, override), WRONG_USE, nearest)
 
+    @pytest.mark.parametrize("override", [
+        "augment.rotate=400", "augment.scale=[0, 1]", "augment.noise=[-1, 0]", "augment.shear=90",
+        "augment.gamma=[0, 1]", "augment.gain=[1, inf]", "train.optimizer.lr=inf",
+        "bundle.micro_batch=10000", "train.monitor=auc", "task.kind=multiclass"])
+    def test_what_cannot_work_is_refused_before_a_folder_is_made(self, train, tmp_path, override):
+        assert_error(train(override), WRONG_USE)
+        assert not (tmp_path / "run").exists()
+
     @pytest.mark.parametrize("override", ["train.epochs=0", "train.epochs=many", "train.batch_size=-1",
                                           "task.kind=trinary", "transform.resize=cubic", "=3", "epochs"])
     def test_values_out_of_range_are_wrong_use(self, train, override):
@@ -143,6 +151,34 @@ class TestConfiguration:
 
     def test_a_folder_with_a_run_is_not_overwritten(self, salus, tiny, tiny_run):
         assert_error(salus("train", tiny / "tiny.toml", "--out", tiny_run[0]), WRONG_USE, "--resume")
+
+    def test_what_is_only_for_the_bundle_may_change_before_a_run_goes_on(self, train, tmp_path):
+        assert train().status == DONE
+        result = train("--resume", "bundle.micro_batch=4", "card.limits=none")
+        assert result.status == DONE, result.everything()
+        written = tomllib.loads((tmp_path / "run" / "bundle" / "bundle.toml").read_text())
+        assert written["run"]["micro_batch"] == 4
+        assert "micro_batch = 4" in (tmp_path / "run" / "config.toml").read_text()
+
+    def test_files_that_no_run_wrote_stay_where_they_are(self, train, tmp_path):
+        (tmp_path / "run" / "data").mkdir(parents=True)
+        (tmp_path / "run" / "notes.txt").write_text("mine")
+        assert train(DEV).status == DONE
+        assert train(DEV).status == DONE
+        assert train().status == DONE
+        assert (tmp_path / "run" / "data").is_dir()
+        assert (tmp_path / "run" / "notes.txt").read_text() == "mine"
+
+    def test_a_run_that_failed_before_its_first_checkpoint_is_begun_anew(self, train, tmp_path):
+        bad = tmp_path / "bad.safetensors"
+        bad.write_bytes(b"no weights")
+        assert train(f"train.init_weights={bad}").status == FAILED
+        assert (tmp_path / "run" / "config.toml").exists()
+        assert train().status == DONE
+
+    def test_an_output_folder_that_cannot_be_made_is_named(self, train, tmp_path):
+        (tmp_path / "file").write_text("")
+        assert_error(train(out="file/run"), FAILED, "file/run")
 
     def test_a_run_does_not_go_on_with_another_configuration(self, salus, tiny, tiny_run):
         result = salus("train", tiny / "tiny.toml", "--out", tiny_run[0], "--resume", "train.epochs=9")

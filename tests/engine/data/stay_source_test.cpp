@@ -216,6 +216,22 @@ TEST_F(StaySourceTest, AStayLastsUntilItsLastEventOrStep) {
   }
 }
 
+TEST_F(StaySourceTest, ClassesMayBeOneColumnOfNumbers) {
+  const auto stays =
+      source("label = 'death'", kTransform, {TaskKind::kMulticlass, {"lived", "died"}});
+  const auto deaths = source();
+  for (std::size_t i = 0; i < stays.cases().size(); ++i) {
+    const float died = deaths.cases()[i].target[0];
+    if (std::isnan(died)) {
+      EXPECT_TRUE(std::isnan(stays.cases()[i].target[0]));
+    } else {
+      EXPECT_THAT(stays.cases()[i].target, ElementsAre(1 - died, died));
+    }
+  }
+  EXPECT_THAT(refusal("label = 'death'", {TaskKind::kMulticlass, {"died"}}),
+              HasSubstr("number of a class"));
+}
+
 TEST_F(StaySourceTest, RefusesWhatTheDataDoNotHave) {
   EXPECT_THAT(refusal("label = 'deth'", kDeath), HasSubstr("they have death"));
   EXPECT_THAT(refusal("subgroups = ['Sex']", kDeath), HasSubstr("Age"));
@@ -238,6 +254,63 @@ TEST(StayTransformTest, AStepMayHaveAUnit) {
   EXPECT_EQ(step("'5 min'"), 1 / 12.0);
   EXPECT_EQ(step("'0.5 h'"), 0.5);
   EXPECT_EQ(step("0.0027777"), 10 / 3600.0) << "whole seconds, as on the grid";
+  EXPECT_DOUBLE_EQ(step("'20 ms'") * 3600, 0.02);
+  EXPECT_DOUBLE_EQ(step("'360 Hz'") * 3600, 1 / 360.0);
+}
+
+TEST(StayTransformTest, StepsBelowASecondAreGriddedOnAFasterClock) {
+  const std::string text(kTransform);
+  StayTransform transform(Config::parse(
+      "step = '360 Hz'\nsteps = 1000\n[[variables.variable]]\nname = 'II'\nmax_gap = '5 ms'\n",
+      "t"));
+  io::VitalsTable table;
+  table.ids = table.patients = {"a"};
+  table.variables = {{"II", ""}};
+  for (const int sample : {0, 1, 2, 500, 999}) {
+    table.time.push_back(sample / 360.0 / 3600);
+    table.variable.push_back(0);
+    table.value.push_back(static_cast<float>(sample));
+  }
+  table.offsets = {0, 5};
+  transform.fit(table, {0});
+  const StayTransform again(Config::parse(transform.toml(), "t"));
+  const Batch batch = again.inputs(table, {0});
+  EXPECT_EQ(batch.inputs.at("length").item<std::int64_t>(), 1000);
+  const auto& mask = batch.inputs.at("mask");
+  EXPECT_EQ(mask.sum().item<float>(), 5);
+  EXPECT_EQ(mask[0][500][0].item<float>(), 1);
+  const auto& delta = batch.inputs.at("delta");
+  EXPECT_NEAR(delta[0][500][0].item<float>() * 3600, 498 / 360.0, 1e-6) << "in hours";
+  EXPECT_THAT(again.measured_at(mask[0].narrow(0, 0, 5), 0), ElementsAre(0, 1, 2, 2, -1));
+  EXPECT_EQ(again.bin(500.4 / 360 / 3600), 500);
+  EXPECT_EQ(again.bin(-1e-6), -1);
+  EXPECT_EQ(transform.toml(), again.toml());
+}
+
+TEST(StayTransformTest, ATransformKeepsItsWindows) {
+  const auto parse = [](const std::string& windows, const char* source = "wfdb") {
+    return StayTransform(Config::parse(
+        fmt::format("source = '{}'\n[[variables.variable]]\nname = 'II'\n[windows]\n{}", source,
+                    windows),
+        "t"));
+  };
+  const auto turn = parse("length = '10 s'\n[windows.labels]\n\"a b\" = ['V', '(AFIB']\n");
+  ASSERT_TRUE(turn.windows());
+  EXPECT_EQ(turn.windows()->every, 10);
+  EXPECT_EQ(turn.windows()->labels[0].name, "a b");
+  EXPECT_EQ(StayTransform(Config::parse(turn.toml(), "t")).toml(), turn.toml());
+  const auto around = parse("before = '250 ms'\nafter = '0.5 s'\nannotator = 'qrs'");
+  EXPECT_EQ(around.windows()->before, 0.25);
+  EXPECT_EQ(around.windows()->annotator, "qrs");
+  EXPECT_THAT(around.windows()->at, ::testing::Contains("N"));
+  EXPECT_EQ(StayTransform(Config::parse(around.toml(), "t")).toml(), around.toml());
+  for (const char* bad :
+       {"length = 10", "length = '0 s'", "length = '10 s'\nat = ['N']", "every = '5 s'",
+        "before = '0 s'", "length = '10 s'\n[windows.labels]\nx = []",
+        "length = '1 s'\nannotator = '../x'"}) {
+    EXPECT_THROW(parse(bad), UsageError) << bad;
+  }
+  EXPECT_THROW(parse("length = '10 s'", "long"), UsageError);
 }
 
 TEST(StayTransformTest, RefusesStatisticsThatDoNotFit) {
@@ -246,7 +319,7 @@ TEST(StayTransformTest, RefusesStatisticsThatDoNotFit) {
                UsageError);
   EXPECT_THROW(StayTransform(Config::parse("modality = 'vitals'\nvariables = 'none.toml'", "t")),
                Error);
-  for (const char* step : {"0", "0.0001", "'10'", "'10 m'", "'soon'", "1e9"}) {
+  for (const char* step : {"0", "1e-10", "'10'", "'10 m'", "'soon'", "'0 Hz'", "1e9"}) {
     EXPECT_THROW(
         StayTransform(Config::parse(
             fmt::format("step = {}\n{}", step, text.substr(text.find("[variables]"))), "t")),

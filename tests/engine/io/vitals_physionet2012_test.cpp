@@ -302,6 +302,20 @@ TEST_F(Physionet2012Test, MembersOfAnArchiveAreLeftOutToo) {
   SALUS_EXPECT_ERROR(read_physionet2012({archive}, {}, options), HasSubstr("x.tar"));
 }
 
+TEST_F(Physionet2012Test, OfTwoStaysWithOneIdTheSecondMayBeLeftOut) {
+  const std::string stay = "Time,Parameter,Value\n00:00,RecordID,7\n00:01,HR,60\n";
+  write("1.txt", stay);
+  write("2.txt", stay);
+  SALUS_EXPECT_ERROR(read_physionet2012({folder_.path()}, {}), HasSubstr("\"7\""));
+  std::vector<std::string> reasons;
+  VitalsOptions options;
+  options.unreadable = [&](const std::string& reason) { reasons.push_back(reason); };
+  const VitalsTable table = read_physionet2012({folder_.path()}, {}, options);
+  EXPECT_THAT(table.ids, ElementsAre("7"));
+  EXPECT_THAT(reasons, ElementsAre(AllOf(HasSubstr("/2.txt"), HasSubstr("\"7\""))));
+  EXPECT_EQ(table.counts.unreadable, 1);
+}
+
 TEST_F(Physionet2012Test, AllFilesMayBeLeftOut) {
   write("8.txt", "");
   int reasons = 0;

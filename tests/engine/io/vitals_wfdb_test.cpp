@@ -103,6 +103,60 @@ TEST_F(VitalsWfdbTest, ReadsTheSamplesOfARealRecord) {
   }
 }
 
+TEST_F(VitalsWfdbTest, AWindowIsAStayOfItsRecordsPatient) {
+  write_record("p/r", "326 0 HR");
+  write_record("p/s", "326 0 HR");
+  // N at sample 1, V at sample 3.
+  write("p/r.atr", std::string("\x01\x04\x02\x14\x00\x00", 6));
+  write("labels.csv", "record,patient_id,death\np/r,P9,1\n");
+  WfdbWindows windows;
+  windows.length = windows.every = 2;
+  windows.labels = {{"ectopic", {"V"}}};
+  const auto table = read_wfdb_stays({folder_.path("")}, {folder_.path("labels.csv")}, {}, windows);
+  EXPECT_THAT(table.ids, ElementsAre("p/r@0", "p/r@2", "p/s@0", "p/s@2"));
+  EXPECT_THAT(table.patients, ElementsAre("P9", "P9", "p/s", "p/s"));
+  EXPECT_THAT(table.offsets, ElementsAre(0, 4, 7, 11, 14));
+  EXPECT_THAT(table.label_names, ElementsAre("death", "ectopic"));
+  EXPECT_THAT(std::vector<float>(table.labels.begin(), table.labels.begin() + 4),
+              ElementsAre(1, 0, 1, 1));
+  EXPECT_TRUE(std::isnan(table.labels[4]) && std::isnan(table.labels[5]));
+  EXPECT_THAT(table.labelled, ElementsAre(true, true, false, false));
+  EXPECT_EQ(table.counts.unlabelled, 2);
+  EXPECT_EQ(table.time[4], 0) << "from the beginning of the window";
+  EXPECT_EQ(table.value[4], 82);
+  windows.labels[0].name = "death";
+  EXPECT_THROW(read_wfdb_stays({folder_.path("")}, {folder_.path("labels.csv")}, {}, windows),
+               Error);
+}
+
+TEST_F(VitalsWfdbTest, AWindowAroundAnAnnotationKeepsItsTimeBeyondTheRecord) {
+  write_record("r", "326 0 HR");
+  write("r.atr", std::string("\x01\x04\x02\x14\x00\x00", 6));
+  WfdbWindows windows;
+  windows.before = windows.after = 2;
+  windows.at = {"N", "V"};
+  const auto table = read_wfdb_stays({folder_.path("r")}, {}, {}, windows);
+  EXPECT_THAT(table.ids, ElementsAre("r@1", "r@3"));
+  EXPECT_TRUE(table.label_names.empty());
+  EXPECT_THAT(table.offsets, ElementsAre(0, 5, 10));
+  EXPECT_DOUBLE_EQ(table.time[0] * 3600, 1) << "sample 0 is one second after -1";
+  EXPECT_EQ(table.value[5], 81);
+}
+
+TEST_F(VitalsWfdbTest, ARecordThatCannotBeReadIsLeftOutIfAskedFor) {
+  write_record("a", "326 0 HR");
+  write_record("b", "326 0 HR");
+  std::filesystem::remove(folder_.path("a.dat"));
+  std::vector<std::string> reasons;
+  VitalsOptions options;
+  options.unreadable = [&](const std::string& reason) { reasons.push_back(reason); };
+  const auto table = read({}, options);
+  EXPECT_THAT(table.ids, ElementsAre("b"));
+  EXPECT_THAT(table.patients, ElementsAre("b"));
+  EXPECT_THAT(reasons, ElementsAre(HasSubstr("a.dat")));
+  EXPECT_EQ(table.counts.unreadable, 1);
+}
+
 TEST_F(VitalsWfdbTest, RefusesWhatItCannotRead) {
   EXPECT_THAT(refusal({folder_.path("")}), HasSubstr("holds no WFDB header"));
   EXPECT_THAT(refusal({folder_.path("absent")}), HasSubstr("absent.hea"));

@@ -48,14 +48,14 @@ TEST(GpuModelTest, CostsOfSeveralCallsAddUp) {
   EXPECT_EQ(sum.launches, 8);
 }
 
-TEST(GpuModelTest, EveryGpuIsFasterThanTheOneBeforeAndNamesItsSource) {
+TEST(GpuModelTest, EveryGpuIsNoSlowerThanTheOneBeforeAndNamesItsSource) {
   const GpuModel* before = nullptr;
   for (const auto& gpu : gpu_models()) {
     EXPECT_FALSE(gpu.source.empty());
     if (before != nullptr) {
       EXPECT_GT(gpu.memory, before->memory);
-      EXPECT_GT(gpu.operations, before->operations);
-      EXPECT_GT(gpu.tensor_operations, before->tensor_operations);
+      EXPECT_GE(gpu.operations, before->operations);
+      EXPECT_GE(gpu.tensor_operations, before->tensor_operations);
       EXPECT_GE(gpu.pcie, before->pcie);
     }
     before = &gpu;
@@ -66,6 +66,10 @@ TEST(GpuModelTest, IsFoundByTheNameThatTheDriverGives) {
   EXPECT_EQ(find_gpu_model("NVIDIA H100 80GB HBM3")->name, "H100");
   EXPECT_EQ(find_gpu_model("NVIDIA A100-SXM4-80GB")->name, "A100");
   EXPECT_EQ(find_gpu_model("NVIDIA B200")->name, "B200");
+  EXPECT_EQ(find_gpu_model("NVIDIA H200")->name, "H200");
+  EXPECT_EQ(find_gpu_model("NVIDIA H100 PCIe"), nullptr);
+  EXPECT_EQ(find_gpu_model("NVIDIA H200 NVL"), nullptr);
+  EXPECT_EQ(find_gpu_model("NVIDIA A100-SXM4-40GB"), nullptr);
   EXPECT_EQ(find_gpu_model("NVIDIA RTX A1000"), nullptr);
   EXPECT_EQ(find_gpu_model("NVIDIA GB200"), nullptr);
   EXPECT_EQ(find_gpu_model(""), nullptr);

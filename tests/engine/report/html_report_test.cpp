@@ -58,6 +58,13 @@ TEST(HtmlReportTest, HoldsEverySection) {
   }
 }
 
+TEST(HtmlReportTest, CountsCasesOrStepsOfStays) {
+  ReportData data = testing::sample_report();
+  EXPECT_THAT(to_html(data), HasSubstr(std::to_string(data.evaluation.n) + " cases"));
+  data.evaluation.labels[0].stays = 16;
+  EXPECT_THAT(to_html(data), HasSubstr(std::to_string(data.evaluation.n) + " steps of 16 stays"));
+}
+
 TEST(HtmlReportTest, NeedsNoNetworkAndNoScript) {
   const std::string html = to_html(testing::sample_report());
   for (const char* text : {"http:", "https:", "//cdn", "<script", "<link", "@import", "url("}) {

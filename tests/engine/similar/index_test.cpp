@@ -175,6 +175,20 @@ TEST(IndexTest, AnEmptySourceGivesAnIndexWithoutRows) {
   const Index index = Index::open(folder.path("i"));
   EXPECT_EQ(index.rows(), 0);
   EXPECT_EQ(index.manifest().dim, 4);
+  source.id_column = "pid";
+  SALUS_EXPECT_ERROR(IndexWriter::create(folder.path("j"), {}, source, false),
+                     HasSubstr("has no rows"));
+}
+
+TEST(IndexTest, AnIndexThatTakesTheNameOfAnotherGoesOnCounting) {
+  const TemporaryFolder folder;
+  const auto source = source_of(random_rows(2, 4, 1), names(2));
+  IndexWriter::create(folder.path("i"), {}, source, false);
+  IndexWriter(folder.path("i")).remove(names(2));
+  IndexWriter(folder.path("i")).compact();
+  const auto before = Index::open(folder.path("i")).manifest().generation;
+  IndexWriter::create(folder.path("i"), {}, source, true);
+  EXPECT_GT(Index::open(folder.path("i")).manifest().generation, before);
 }
 
 class DamagedIndexTest : public ::testing::Test {

@@ -59,6 +59,10 @@ TEST_F(VectorsTest, ATableGivesIdsValuesAndAttributes) {
   EXPECT_TRUE(std::isnan(source.attributes[1].numbers[1]));
 }
 
+TEST_F(VectorsTest, IdsOfAnArrayMayEndInCarriageReturns) {
+  EXPECT_THAT(read_vectors(array("u\r\nv\r\n"), {}).ids, ElementsAre("u", "v"));
+}
+
 TEST_F(VectorsTest, ColumnsComeInTheOrderAskedFor) {
   VectorOptions options;
   options.columns = {"y", "x"};

@@ -143,7 +143,7 @@ TEST(GridEquality, AnAcceptedCorrectionCountsBeside) {
 void expect_equal_on_real_stays(const std::string& data, const std::string& transform) {
   const Task task{TaskKind::kBinary, {"any"}};
   data::StayTransform how(Config::parse(transform, "transform"));
-  auto table = data::read_stays(Config::parse(data, "data"), how.source(), 1);
+  auto table = data::read_stays(Config::parse(data, "data"), how, 1);
   const auto names = table.variables;
   io::VitalsTable raw = table;
   how.variables().map(table);

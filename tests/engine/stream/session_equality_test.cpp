@@ -60,7 +60,7 @@ class SessionEquality : public ::testing::TestWithParam<Variant> {
     at::set_num_threads(1);  // the batches are small
     const std::string folder = test::data_path("vitals/physionet2012");
     raw_ = data::read_stays(Config::parse("root = '" + folder + "'\nstays = ['set-a']", "data"),
-                            "physionet2012", 1);
+                            how_, 1);
     mapped_ = raw_;
     how_.variables().map(mapped_);
     std::vector<std::int64_t> all(mapped_.ids.size());

@@ -214,7 +214,8 @@ TEST(TrainerTest, NanLossNamesThePositionsAndSparesTheCheckpoint) {
     train(data, config, options);
     FAIL() << "NaN was not noticed";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), AllOf(HasSubstr("NaN"), HasSubstr("epoch 3"), HasSubstr("13, ")));
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("NaN"), HasSubstr("epoch 3"), HasSubstr("13 (case#13), ")));
   }
   const auto saved = load_checkpoint(folder.file("checkpoints/last.safetensors"));
   EXPECT_EQ(saved.state.epoch, 2);
@@ -310,7 +311,7 @@ freeze = ["bn1", "drop"]
     torch::manual_seed(0);
     auto model = std::make_shared<TinyModel>(1, 0.0);
     Trainer trainer(model, binary_task(), config, quiet());
-    trainer.fit(data.range(0, 50), data.range(50, 66));
+    trainer.fit(data.range(0, 48), data.range(50, 66));  // the last batch is a short one
     states.push_back(named_state(*model));
   }
   for (const auto& [name, tensor] : states[0]) {
