@@ -56,8 +56,8 @@ struct PreprocessImage {
   std::int64_t table_first = 0;
   bool invert = false;       ///< 1 - y after the window (MONOCHROME1, last)
   bool has_padding = false;  ///< stored values in [padding_low, padding_high] become `pad_value`
-  std::int64_t padding_low = 0;
-  std::int64_t padding_high = 0;
+  double padding_low = 0;
+  double padding_high = 0;
   Box box;  ///< height = 0 and width = 0 mean the whole image
 };
 

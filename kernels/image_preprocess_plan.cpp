@@ -228,15 +228,15 @@ void fold_inversion(WindowOp op, WindowParams& out) {
   out.offset = op == WindowOp::kSigmoid ? -out.offset : 1 - out.offset;
 }
 
-/// Stored integers inside [low, high] and no others, also where float32 cannot hold the bounds.
+/// Stored values inside [low, high] and no others, also where float32 cannot hold the bounds.
 void fold_padding(const PreprocessImage& image, WindowParams& out) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   out.padding_low = static_cast<float>(image.padding_low);
   out.padding_high = static_cast<float>(image.padding_high);
-  if (static_cast<double>(out.padding_low) < static_cast<double>(image.padding_low)) {
+  if (static_cast<double>(out.padding_low) < image.padding_low) {
     out.padding_low = std::nextafter(out.padding_low, kInfinity);
   }
-  if (static_cast<double>(out.padding_high) > static_cast<double>(image.padding_high)) {
+  if (static_cast<double>(out.padding_high) > image.padding_high) {
     out.padding_high = std::nextafter(out.padding_high, -kInfinity);
   }
 }

@@ -26,15 +26,15 @@ struct Options {
 };
 
 void compare_with(const std::string& path, const Registry& zoo, const Options& options,
-                  const std::vector<evaluate::OperatingPoint>& points,
-                  EvaluationFindings& findings) {
+                  const evaluate::EvaluationOptions& how, EvaluationFindings& findings) {
   const auto other = infer::Session::load(path, zoo, options.common.device);
   const auto dataset = options.data.open(other, options.common.threads);
   const auto scored = infer::predict_cases(other, *dataset, options.common.threads);
   findings.against_path = path;
-  findings.comparisons = evaluate::compare(
-      findings.scored.predictions, scored.predictions, points,
-      infer::evaluation_options(other.bundle()).operating_points, options.resampling);
+  findings.comparisons =
+      evaluate::compare(findings.scored.predictions, scored.predictions, how.operating_points,
+                        infer::evaluation_options(other.bundle()).operating_points, how.resampling,
+                        how.level, how.steps.label_lead);
 }
 
 void write_results(const std::string& folder, const EvaluationFindings& findings,
@@ -68,6 +68,7 @@ int evaluate_bundle(const Options& options) {
   findings.scored = infer::predict_cases(session, *dataset, options.common.threads);
   auto how = infer::evaluation_options(session.bundle());
   how.resampling = options.resampling;
+  how.resampling.threads = options.common.threads;
   how.delong = options.delong;
   how.steps.alarms = alarm_times(options, how.steps.alarms);
   findings.steps = how.steps;
@@ -75,7 +76,7 @@ int evaluate_bundle(const Options& options) {
   findings.timing = infer::measure(session, *dataset, findings.scored, options.passes,
                                    options.alone, options.common.threads);
   if (!options.against.empty()) {
-    compare_with(options.against, zoo, options, how.operating_points, findings);
+    compare_with(options.against, zoo, options, how, findings);
   }
   if (options.common.json) {
     fmt::print("{}", metrics_json(findings));

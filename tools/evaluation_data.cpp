@@ -89,6 +89,8 @@ std::unique_ptr<data::Dataset> EvaluationData::open(const infer::Session& sessio
   const auto& bundle = session.bundle();
   const auto transform = bundle.transform_table();
   const auto source = data::open_source(config(transform), transform, bundle.task, threads);
+  const std::string remarks = source->remarks();
+  if (!remarks.empty()) fmt::print(stderr, "{}\n", remarks);
   const std::string named = part.value_or("test");
   const std::string wanted = named == "val" ? "valid" : named;
   std::vector<std::int64_t> positions;

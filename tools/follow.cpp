@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <unordered_set>
 
 #include "engine/io/error.h"
 #include "engine/io/stop_signals.h"
@@ -83,15 +84,25 @@ class Follower {
     rows_.skip_to(position);
   }
 
-  /// Pushes the rows; one that discharges its stay comes into effect where it stands.
+  /// Pushes the rows, no two of a stay at once, so that each is answered however many came together;
+  /// one that discharges its stay comes into effect where it stands.
   void take(const std::vector<stream::PoolEvent>& rows) {
     const std::span<const stream::PoolEvent> all(rows);
+    std::unordered_set<std::string_view> waiting;  // stays of the rows from `begin` on
     std::size_t begin = 0;
-    for (std::size_t i = 0; i < all.size() && !options_.discharge.empty(); ++i) {
-      if (all[i].event.variable != options_.discharge) continue;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const bool discharges =
+          !options_.discharge.empty() && all[i].event.variable == options_.discharge;
+      if (!discharges && waiting.insert(all[i].stay).second) continue;
       push(all.subspan(begin, i - begin));
-      pool_.discharge(all[i].stay);
-      begin = i + 1;
+      waiting.clear();
+      begin = i;
+      if (discharges) {
+        pool_.discharge(all[i].stay);
+        ++begin;
+      } else {
+        waiting.insert(all[i].stay);
+      }
     }
     push(all.subspan(begin));
     std::fflush(stdout);
@@ -168,9 +179,10 @@ void FollowOptions::add_to(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--history", stream.history, "--follow: bins by which a row may be late")
       ->capture_default_str();
-  app.add_option("--duplicates", stream.duplicates,
-                 "--follow: a second row of a variable at a time: accept, drop (it replaces the "
-                 "first) or refuse")
+  app.add_option_function<io::RowPolicy>(
+         "--duplicates", [this](const io::RowPolicy& policy) { stream.duplicates = policy; },
+         "--follow: a second row of a variable at a time: accept, drop (it replaces the first) or "
+         "refuse (default: the bundle's)")
       ->transform(CLI::CheckedTransformer(policies));
   app.add_option("--refractory", stream.refractory,
                  "--follow: hours between two alarms of a stay (default: the bundle's)");

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -11,6 +13,7 @@
 #include "engine/io/modality.h"
 #include "engine/io/npy.h"
 #include "engine/io/series.h"
+#include "engine/io/text_encoding.h"
 #include "tools/command.h"
 
 namespace salus::tools {
@@ -60,11 +63,22 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 
+/// A stored value: whole numbers without a decimal point.
+Json stored_value(double value) {
+  const bool whole = value == std::floor(value) && std::abs(value) <= 4294967296.0;
+  return whole ? Json(static_cast<std::int64_t>(value)) : Json(value);
+}
+
 /// How the files of a series became a volume.
 Json describe_volume(const io::Volume& volume) {
-  return {{"slices", volume.image.pixels.frames},
-          {"slice_spacing_mm", volume.slice_spacing},
-          {"files", volume.files}};
+  Json out{{"slices", volume.image.pixels.frames},
+           {"slice_spacing_mm", volume.slice_spacing},
+           {"files", volume.files}};
+  const auto& frames = volume.frames;
+  if (std::any_of(frames.begin(), frames.end(), [](std::int64_t frame) { return frame > 0; })) {
+    out["frames"] = frames;
+  }
+  return out;
 }
 
 Json describe(const std::string& file, const io::Image& image) {
@@ -90,8 +104,11 @@ Json describe(const std::string& file, const io::Image& image) {
   out["stored_type"] = io::numpy_name(image.pixels.type);
   if (!image.gray.empty()) out.update(describe_chain(image.gray[0]));
   out["grayscale_per_frame"] = image.gray.size() > 1;
-  out["padding_range"] =
-      image.padding ? Json{image.padding->low, image.padding->high} : Json(nullptr);
+  out["padding_range"] = nullptr;
+  if (image.padding) {
+    out["padding_range"] = {stored_value(image.padding->low), stored_value(image.padding->high)};
+  }
+  out["padding_per_frame"] = !image.frame_padding.empty();
   out["geometry"] = describe_geometry(image);
   out["pixel_spacing_mm"] = or_null(image.pixel_spacing);
   out["slice_thickness_mm"] = or_null(image.slice_thickness);
@@ -125,16 +142,22 @@ void write_pixels(const std::string& path, const io::Image& image,
   io::write_npy(path, io::numpy_name(values.type), shape, values.bytes);
 }
 
+/// As text that is valid UTF-8, whatever a file or its name holds.
+std::string plain_text(const Json& value) {
+  if (value.is_string()) return io::valid_utf8(value.get<std::string>());
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 /// One "key: value" line per entry; empty strings and nulls say "not in the file".
 void print_text(const Json& report) {
   for (const auto& [key, value] : report.items()) {
     if (key == "warnings") continue;
-    std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    std::string text = plain_text(value);
     if (value.is_null() || text.empty()) text = "not in the file";
     fmt::print("{:<20} {}\n", key, text);
   }
   for (const auto& warning : report["warnings"]) {
-    fmt::print("{:<20} {}\n", "warning", warning.get<std::string>());
+    fmt::print("{:<20} {}\n", "warning", plain_text(warning));
   }
 }
 
@@ -145,18 +168,45 @@ struct Options {
   bool identities = false;
 };
 
+/// What is inspected, and what lies beside it and is left out.
+struct Named {
+  io::Input input;
+  std::vector<std::string> warnings;
+};
+
+/// The image files of a folder.
+std::vector<std::string> images_in(const std::string& folder, std::vector<std::string>& warnings) {
+  const io::NamedFiles named = io::expand_inputs({folder}, std::cin);
+  warnings = named.problems;
+  std::vector<std::string> images;
+  for (const std::string& file : named.files) {
+    if (io::is_image_file(file)) {
+      images.push_back(file);
+    } else {
+      warnings.push_back(fmt::format("{} is no image and was left out.", file));
+    }
+  }
+  if (images.empty()) {
+    throw Error(fmt::format("There is no image in {}. {}", folder, fmt::join(warnings, " ")));
+  }
+  return images;
+}
+
 /// A file, or a folder with the files of one series.
-io::Input named_input(const std::string& name) {
-  if (!std::filesystem::is_directory(name)) return {name, {name}};
-  const auto inputs = io::series_inputs(io::expand_inputs({name}, std::cin));
-  if (inputs.size() == 1) return {name, inputs[0].files};
+Named named_input(const std::string& name) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(name, ignored)) return {{name, {name}}, {}};
+  Named named;
+  const auto inputs = io::series_inputs(images_in(name, named.warnings));
+  named.input = inputs[0];
+  if (inputs.size() == 1) return named;
   throw Error(fmt::format("{} holds {} series or single files: give the folder of one series.",
                           name, inputs.size()));
 }
 
 int inspect(const Options& options) {
   options.common.apply();
-  const io::Input input = named_input(options.file);
+  const auto [input, warnings] = named_input(options.file);
   const io::Volume volume = io::read_input(input, io::allow_irregular(options.allow));
   const io::Image& image = volume.image;
   const auto values = io::modality_values(image);
@@ -164,7 +214,8 @@ int inspect(const Options& options) {
   describe_values(values, report);
   if (!volume.files.empty()) report["series"] = describe_volume(volume);
   if (options.identities && image.format == "DICOM") describe_identities(input.files[0], report);
-  report["warnings"] = image.warnings;
+  report["warnings"] = warnings;
+  for (const auto& warning : image.warnings) report["warnings"].push_back(warning);
   for (const auto& problem : volume.problems) report["warnings"].push_back(problem);
   if (!options.pixels.empty()) write_pixels(options.pixels, image, values);
   if (options.common.json) {
@@ -189,7 +240,9 @@ void add_inspect(CLI::App& app, int& exit_status) {
                       "MONOCHROME1 inversion");
   command
       ->add_option("--allow", options->allow,
-                   "In a series: report instead of refuse missing, duplicates, uneven, tilt")
+                   "In a series: report instead of refuse missing, duplicates, uneven, tilt, mixed "
+                   "(slices of unlike size, modality, orientation or frame of reference: the most "
+                   "that agree are read)")
       ->delimiter(',');
   command->add_flag("--identities", options->identities,
                     "Also show patient identity and UIDs (left out otherwise)");

@@ -45,23 +45,33 @@ void print_json(const Task& task, const infer::Prediction& prediction) {
   print_line(line);
 }
 
+bool has_frames(const infer::Bundle& bundle) { return bundle.model.modality == Modality::kImage; }
+
 void print_csv_header(const infer::Bundle& bundle) {
   const Task& task = bundle.task;
   std::string line = bundle.model.per_step ? "id,hour" : "id";
   for (const auto& label : task.labels) line += "," + csv_cell(label);
   for (const auto& label : task.labels) line += "," + csv_cell("decision:" + label);
-  fmt::print("{},flags,time_ms\n", line);
+  fmt::print("{}{},flags,time_ms\n", line, has_frames(bundle) ? ",frames,files" : "");
 }
 
-void print_csv(const infer::Prediction& prediction) {
+/// A list in one cell.
+template <typename T>
+std::string list_cell(const std::vector<T>& values) {
+  return csv_cell(fmt::format("{}", fmt::join(values, " ")));
+}
+
+void print_csv(const infer::Bundle& bundle, const infer::Prediction& prediction) {
   std::string line = csv_cell(prediction.id);
   if (prediction.hour) line += fmt::format(",{}", *prediction.hour);
   for (double probability : prediction.probabilities) line += fmt::format(",{}", probability);
   for (int decision : prediction.decisions) {
     line += decision < 0 ? std::string(",") : fmt::format(",{}", decision);
   }
-  fmt::print("{},{},{:.3f}\n", line, csv_cell(fmt::format("{}", fmt::join(prediction.flags, " "))),
-             prediction.milliseconds);
+  if (has_frames(bundle)) {
+    line += "," + list_cell(prediction.frames) + "," + list_cell(prediction.files);
+  }
+  fmt::print("{},{},{:.3f}\n", line, list_cell(prediction.flags), prediction.milliseconds);
 }
 
 /// Collects embeddings and writes NAME.npy [N, E] with the ids beside it, one a line.
@@ -113,7 +123,11 @@ int predict_stays(const infer::Session& session, const Options& options, const S
 }
 
 int predict_images(const infer::Session& session, const Options& options, const Scored& scored) {
-  const auto files = io::expand_inputs(options.inputs, std::cin);
+  const auto [files, problems] = io::expand_inputs(options.inputs, std::cin);
+  if (files.empty() && !problems.empty()) {
+    throw Error(fmt::format("{}", fmt::join(problems, "\n  ")));
+  }
+  for (const auto& problem : problems) print_skipped(problem);
   const auto inputs = options.series ? io::series_inputs(files) : io::file_inputs(files);
   infer::ScoreHandlers handlers;
   handlers.scored = scored;
@@ -121,7 +135,7 @@ int predict_images(const infer::Session& session, const Options& options, const 
   const infer::ScoreOptions how{!options.embeddings.empty(), options.common.threads, options.force,
                                 io::allow_irregular(options.allow)};
   const auto skipped = infer::score_files(session, inputs, how, handlers);
-  return status_of(skipped, inputs.size());
+  return status_of(skipped + problems.size(), inputs.size() + problems.size());
 }
 
 int predict(const Options& options) {
@@ -140,7 +154,7 @@ int predict(const Options& options) {
   if (csv) print_csv_header(session.bundle());
   EmbeddingWriter embeddings(options.embeddings);
   const auto scored = [&](const infer::Prediction& prediction) {
-    csv ? print_csv(prediction) : print_json(task, prediction);
+    csv ? print_csv(session.bundle(), prediction) : print_json(task, prediction);
     std::fflush(stdout);
     embeddings.add(prediction);
   };
@@ -170,10 +184,13 @@ void add_predict(CLI::App& app, int& exit_status) {
                       "Write penultimate features [N, E] to this .npy, ids to OUT.ids.txt");
   command->add_flag(
       "--series", options->series,
-      "Score each DICOM series as one volume; the bundle's transform says which slices");
+      "Score each DICOM series, or the placed frames of an Enhanced file, as one volume; the "
+      "bundle's transform says which slices");
   command
       ->add_option("--allow", options->allow,
-                   "With --series: flag instead of refuse missing, duplicates, uneven, tilt")
+                   "With --series: flag instead of refuse missing, duplicates, uneven, tilt, mixed "
+                   "(slices of unlike size, modality, orientation or frame of reference: the most "
+                   "that agree are scored)")
       ->delimiter(',');
   command->add_flag("--force", options->force,
                     "Score images that the bundle does not accept, and flag them");

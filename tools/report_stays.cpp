@@ -30,7 +30,8 @@ Kind kind_of(bool positive, bool alarmed) {
 /// What is said of a stay.
 struct Verdict {
   Kind kind = kQuiet;
-  std::vector<double> alarms;  ///< hours; of labels a step
+  std::vector<double> alarms = {};  ///< hours; of labels a step
+  double onset = std::nan("");      ///< hour; of labels a step
 };
 
 using Verdicts = std::map<std::string, Verdict>;  ///< by id
@@ -39,13 +40,13 @@ using Verdicts = std::map<std::string, Verdict>;  ///< by id
 Verdicts verdicts_of_steps(const evaluate::Predictions& rows, const evaluate::StepOptions& steps,
                            double threshold) {
   const auto patient = evaluate::patient_numbers(rows.patients, rows.targets.size());
-  const auto stays = evaluate::split_stays(rows, patient, 0, steps);
+  const auto stays = evaluate::split_stays(rows, patient, 0, steps.label_lead);
   auto each = evaluate::stay_alarms(stays, {threshold, steps.alarms});
   Verdicts verdicts;
   for (std::size_t s = 0; s < each.size(); ++s) {
     const bool alarmed = each[s].positive ? !std::isnan(each[s].lead) : !each[s].alarms.empty();
     verdicts[rows.ids[stays.row[stays.offsets[s]]]] = {kind_of(each[s].positive, alarmed),
-                                                       std::move(each[s].alarms)};
+                                                       std::move(each[s].alarms), stays.onset[s]};
   }
   return verdicts;
 }
@@ -56,7 +57,7 @@ Verdicts verdicts_of_stays(const evaluate::Predictions& rows, double threshold) 
   for (std::size_t i = 0; i < rows.ids.size(); ++i) {
     const double target = rows.targets[i][0];
     if (std::isnan(target)) continue;
-    verdicts[rows.ids[i]] = {kind_of(target == 1, rows.probabilities[i][0] >= threshold), {}};
+    verdicts[rows.ids[i]] = {kind_of(target == 1, rows.probabilities[i][0] >= threshold)};
   }
   return verdicts;
 }
@@ -111,20 +112,6 @@ std::vector<report::ReportStay::Variable> observed(const Batch& stay,
   return out;
 }
 
-/// The hour of the onset by the first label of a stay's steps [T], NaN if none is positive: that of the
-/// first positive step or, where positive steps come before the onset, of what lies behind the last.
-double onset_of(const at::Tensor& labels, const data::StayTransform& transform) {
-  const at::Tensor positive = labels.eq(1).nonzero();
-  if (positive.size(0) == 0) return std::nan("");
-  const auto& asked = transform.targets().onset;
-  const auto hours = [&](std::int64_t i) {
-    return static_cast<double>(positive[i][0].item<std::int64_t>()) * transform.step();
-  };
-  if (!asked) return hours(0);
-  if (asked->after == data::OnsetSpec::After::kPositive) return hours(0) + asked->horizons[0];
-  return hours(-1) + transform.step();
-}
-
 report::ReportStay describe(const infer::Session& session, const data::Dataset& dataset,
                             const data::StayTransform& transform, std::int64_t position,
                             double threshold) {
@@ -135,8 +122,6 @@ report::ReportStay describe(const infer::Session& session, const data::Dataset& 
   out.threshold = threshold;
   out.risk = risk_over_time(session, stay, transform.step());
   out.variables = observed(stay, transform);
-  if (stay.target.dim() < 3) return out;
-  out.onset = onset_of(stay.target[0].select(1, 0), transform);
   return out;
 }
 
@@ -161,6 +146,7 @@ std::vector<report::ReportStay> report_stays(const infer::ScoredCases& scored,
     auto& stay = chosen[verdict.kind].emplace_back(
         describe(session, dataset, transform, position, rule.threshold));
     stay.kind = kNames[verdict.kind];
+    stay.onset = verdict.onset;
     stay.alarms = per_step ? std::move(verdict.alarms) : alarms_of(stay.risk, rule);
   }
   std::vector<report::ReportStay> stays;

@@ -47,8 +47,10 @@ std::unique_ptr<data::Source> StayData::open(const infer::Bundle& bundle,
                                              const std::vector<std::string>& paths, int threads,
                                              const data::Unreadable& unreadable) const {
   const Config transform = bundle.transform_table();
-  return data::open_source(config(transform.get_string("source", "long"), paths), transform,
-                           bundle.task, threads, unreadable);
+  auto source = data::open_source(config(transform.get_string("source", "long"), paths), transform,
+                                  bundle.task, threads, unreadable);
+  if (const auto remarks = source->remarks(); !remarks.empty()) fmt::print(stderr, "{}\n", remarks);
+  return source;
 }
 
 }  // namespace salus::tools

@@ -21,7 +21,8 @@ struct StayData {
   /// "wfdb").
   /// \throws UsageError for several tables of a long source.
   Config config(const std::string& source, const std::vector<std::string>& paths) const;
-  /// The stays at `paths`, in the files that the bundle was made for. \throws also as open_source().
+  /// The stays at `paths`, in the files that the bundle was made for; what is to be remarked of them
+  /// goes to standard error. \throws also as open_source().
   std::unique_ptr<data::Source> open(const infer::Bundle& bundle,
                                      const std::vector<std::string>& paths, int threads,
                                      const data::Unreadable& unreadable = {}) const;

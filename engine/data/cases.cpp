@@ -234,6 +234,27 @@ void require_finding(const std::vector<std::string>& classes, const Task& task,
                                        : fmt::format("; did you mean \"{}\"?", near)));
 }
 
+/// What systems leave in folders: hidden files and folders, thumbnails of Windows.
+bool is_clutter(const fs::path& path) {
+  const auto name = lower(path.filename().string());
+  return name.starts_with('.') || name == "thumbs.db" || name == "desktop.ini";
+}
+
+/// Files in a folder and below, sorted.
+std::vector<fs::path> files_below(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (auto entry = fs::recursive_directory_iterator(folder);
+       entry != fs::recursive_directory_iterator(); ++entry) {
+    if (is_clutter(entry->path())) {
+      entry.disable_recursion_pending();
+    } else if (entry->is_regular_file()) {
+      files.push_back(entry->path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
 std::vector<ImageCase> from_folder(const Config& data, const Task& task, const fs::path& root) {
   const auto folder = root / data.get_string("folder");
   std::vector<ImageCase> cases;
@@ -243,17 +264,13 @@ std::vector<ImageCase> from_folder(const Config& data, const Task& task, const f
                             folder.string()));
   }
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.is_directory()) classes.push_back(entry.path().filename().string());
+    if (!entry.is_directory() || is_clutter(entry.path())) continue;
+    classes.push_back(entry.path().filename().string());
   }
   std::sort(classes.begin(), classes.end());
   require_finding(classes, task, folder.string());
   for (const auto& name : classes) {
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::recursive_directory_iterator(folder / name)) {
-      if (entry.is_regular_file()) files.push_back(entry.path());
-    }
-    std::sort(files.begin(), files.end());
-    for (const auto& file : files) {
+    for (const auto& file : files_below(folder / name)) {
       ImageCase item;
       item.path = file.string();
       item.info.id = fs::relative(file, folder).string();

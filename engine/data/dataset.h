@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct CaseInfo {
   std::map<std::string, std::string> subgroups;  ///< column -> value ("view" -> "AP")
   std::vector<float> target;  ///< [L], NaN = not known; empty = unlabelled. Of labels a step: the
                               ///< largest of the steps
+  /// Labels of steps that announce an onset: its hour in the stay, NaN if there was none; nothing: the
+  /// data do not say it.
+  std::optional<double> onset = std::nullopt;
   std::string part;  ///< "train", "valid", "test" where the data bring their division, or ""
 };
 

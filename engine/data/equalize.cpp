@@ -69,21 +69,27 @@ bool is_falling(const io::GrayscaleChain& chain) {
   return !entries.empty() && entries.back() < entries.front();
 }
 
-/// The padding in levels, if some of it lies among them.
-std::optional<io::PaddingRange> padding_of(const io::Image& image) {
-  if (!image.padding) return std::nullopt;
-  const std::int64_t count = std::int64_t{1} << image.bits_stored;
-  const std::int64_t offset = image.is_signed ? count / 2 : 0;
-  const io::PaddingRange levels{std::max<std::int64_t>(image.padding->low + offset, 0),
-                                std::min(image.padding->high + offset, count - 1)};
-  if (levels.low > levels.high) return std::nullopt;
-  return levels;
+/// Inclusive range of levels.
+struct LevelRange {
+  std::int64_t low, high;
+};
+
+/// The padding of a frame in levels, if some of it lies among them.
+std::optional<LevelRange> padding_of(const io::Image& image, std::int64_t frame) {
+  const auto& stored = image.padding_of(frame);
+  if (!stored) return std::nullopt;
+  const double count = std::ldexp(1.0, image.bits_stored);
+  const double offset = image.is_signed ? count / 2 : 0;
+  const double low = std::max(stored->low + offset, 0.0);
+  const double high = std::min(stored->high + offset, count - 1);
+  if (low > high) return std::nullopt;
+  return LevelRange{static_cast<std::int64_t>(low), static_cast<std::int64_t>(high)};
 }
 
 /// float32 of `values`, with -1 where `levels` are padding: no equalised value is that.
 template <typename T>
 at::Tensor mark_padding(const at::Tensor& levels, const at::Tensor& values,
-                        const io::PaddingRange& padding) {
+                        const LevelRange& padding) {
   at::Tensor marked = at::empty(values.sizes(), at::kFloat);
   const auto* before = static_cast<const T*>(levels.const_data_ptr());
   const auto* after = static_cast<const T*>(values.const_data_ptr());
@@ -141,7 +147,7 @@ void Equalize::apply(const io::Image& image, std::int64_t frame,
                      kernels::PreprocessImage& out) const {
   check(image);
   const at::Tensor levels = levels_of(image, frame, out.pixels);
-  const auto padding = padding_of(image);
+  const auto padding = padding_of(image, frame);
   const at::Tensor values = equalized(levels, image.bits_stored, padding ? padding->low : 0,
                                       padding ? padding->high : -1);
   out.pixels = values;

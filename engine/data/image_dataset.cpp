@@ -38,11 +38,13 @@ io::Image npz_image(const io::NpyArray& array, std::int64_t index) {
   return image;
 }
 
-/// The image at `path`; a folder holds the slices of one series.
+/// The image at `path`; a folder holds the slices of one series, all of which must be readable.
 io::Image read_file_or_series(const std::string& path) {
   if (!std::filesystem::is_directory(path)) return io::read_image(path);
   std::istringstream no_list;
-  return io::read_series(io::expand_inputs({path}, no_list)).image;
+  const io::NamedFiles named = io::expand_inputs({path}, no_list);
+  if (!named.problems.empty()) throw Error(named.problems[0]);
+  return io::read_series(named.files).image;
 }
 
 void check_npz_array(const io::NpyArray& array, const std::string& path) {

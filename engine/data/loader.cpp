@@ -20,22 +20,51 @@ std::uint64_t mix(std::uint64_t seed, std::int64_t epoch) {
   return z ^ (z >> 31);
 }
 
-/// Class of a case: position of its largest target (binary: 0 or 1).
+constexpr std::int64_t kNone = -1, kUnknown = -2;
+
+/// Class of a case: of one label 0 or 1, of several the first that is positive or kNone; kUnknown if no
+/// label is known.
 std::int64_t class_of(const CaseInfo& info) {
-  if (info.target.size() == 1) return info.target[0] > 0.5F ? 1 : 0;
-  return std::max_element(info.target.begin(), info.target.end()) - info.target.begin();
+  const auto& target = info.target;
+  if (std::all_of(target.begin(), target.end(), [](float t) { return std::isnan(t); })) {
+    return kUnknown;
+  }
+  if (target.size() == 1) return target[0] > 0.5F ? 1 : 0;
+  const auto first = std::find_if(target.begin(), target.end(), [](float t) { return t > 0.5F; });
+  return first == target.end() ? kNone : first - target.begin();
 }
 
 std::vector<std::int64_t> balanced(const Dataset& dataset, const std::vector<std::int64_t>& pool,
                                    std::mt19937_64& random) {
   std::map<std::int64_t, std::vector<std::int64_t>> classes;
   for (const auto i : pool) classes[class_of(dataset.info(i))].push_back(i);
+  classes.erase(kUnknown);
   std::vector<std::int64_t> order;
+  if (classes.empty()) return pool;
   order.reserve(pool.size());
   auto current = classes.begin();
   while (order.size() < pool.size()) {
     order.push_back(current->second[random() % current->second.size()]);
     if (++current == classes.end()) current = classes.begin();
+  }
+  return order;
+}
+
+std::vector<std::int64_t> weighted(const Dataset& dataset, const std::vector<std::int64_t>& pool,
+                                   const std::vector<double>& weights, std::mt19937_64& random) {
+  std::vector<double> sums;  // so far
+  double sum = 0;
+  for (const auto i : pool) {
+    const auto of = class_of(dataset.info(i));
+    if (of != kUnknown) sum += of == kNone ? 1 : weights.at(static_cast<std::size_t>(of));
+    sums.push_back(sum);
+  }
+  if (sum == 0) return pool;
+  std::vector<std::int64_t> order;
+  while (order.size() < pool.size()) {
+    const double at = static_cast<double>(random() >> 11) * 0x1p-53 * sum;
+    const auto drawn = std::upper_bound(sums.begin(), sums.end(), at) - sums.begin();
+    order.push_back(pool[static_cast<std::size_t>(drawn)]);
   }
   return order;
 }
@@ -65,7 +94,9 @@ std::vector<std::int64_t> Sampler::epoch(const Dataset& dataset,
                                          std::int64_t epoch) const {
   if (kind == Kind::kSequential || pool.empty()) return pool;
   std::mt19937_64 random(mix(seed, epoch));
-  auto order = kind == Kind::kBalanced ? balanced(dataset, pool, random) : pool;
+  auto order = kind == Kind::kBalanced   ? balanced(dataset, pool, random)
+               : kind == Kind::kWeighted ? weighted(dataset, pool, weights, random)
+                                         : pool;
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
   if (bucket > 0) bucket_by_steps(dataset, bucket, random, order);
   return order;

@@ -12,13 +12,18 @@ namespace salus::data {
 /// Order in which cases are drawn. A function of (seed, epoch) only, so that a resumed run draws
 /// what a run that was never stopped draws.
 struct Sampler {
-  enum class Kind { kSequential, kShuffle, kBalanced } kind = Kind::kShuffle;
+  enum class Kind { kSequential, kShuffle, kBalanced, kWeighted } kind = Kind::kShuffle;
   std::uint64_t seed = 0;
   /// Batch size for batches of cases of like Dataset::steps(); 0 = batches as drawn. Cases are sorted
   /// within every 32 batches, and the batches drawn in random order.
   std::int64_t bucket = 0;
+  /// kWeighted: how often a case of each class is drawn, against the others; [negative, positive] or
+  /// [L]. All above 0.
+  std::vector<double> weights = {};
 
-  /// Positions of one epoch out of `pool` (kBalanced: drawn with replacement, each class as often).
+  /// Positions of one epoch out of `pool`. kBalanced and kWeighted draw with replacement: each class as
+  /// often, or each case by the weight of its class. Of several labels the class is the first one that
+  /// is positive (or none, which kWeighted gives 1); cases without any known label are not drawn.
   std::vector<std::int64_t> epoch(const Dataset& dataset, const std::vector<std::int64_t>& pool,
                                   std::int64_t epoch) const;
 };

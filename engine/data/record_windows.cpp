@@ -61,9 +61,9 @@ std::string windows_toml(const io::WfdbWindows& windows) {
     text = fmt::format("before = \"{} s\"\nafter = \"{} s\"\nat = {}\n", windows.before,
                        windows.after, toml_list(windows.at));
   }
-  text += fmt::format("annotator = {}\n[labels]\n", toml_text(windows.annotator));
+  text += fmt::format("annotator = {}\n[labels]\n", toml_string(windows.annotator));
   for (const io::WfdbLabel& label : windows.labels) {
-    text += fmt::format("{} = {}\n", toml_text(label.name), toml_list(label.marks));
+    text += fmt::format("{} = {}\n", toml_string(label.name), toml_list(label.marks));
   }
   return text;
 }

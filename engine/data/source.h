@@ -29,6 +29,9 @@ class Source {
   /// The [transform] table with everything resolved and learnt: what a bundle keeps.
   virtual std::string transform_toml() const = 0;
 
+  /// What was met in the data that a user should know, in one sentence; "" for nothing.
+  virtual std::string remarks() const { return ""; }
+
   /// Sets modality and sizes of the input of a model for these cases.
   virtual void describe(ModelSpec& spec) const = 0;
 };

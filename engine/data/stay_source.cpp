@@ -9,6 +9,7 @@
 
 #include "engine/data/onset_targets.h"
 #include "engine/data/stay_dataset.h"
+#include "engine/data/stay_remarks.h"
 #include "engine/io/error.h"
 #include "engine/io/vitals_wfdb.h"
 
@@ -17,19 +18,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-io::RowPolicy policy(const Config& data, const std::string& key, const std::string& fallback) {
-  const std::string chosen = data.get_choice(key, {"accept", "drop", "refuse"}, fallback);
-  return chosen == "accept" ? io::RowPolicy::kAccept
-         : chosen == "drop" ? io::RowPolicy::kDrop
-                            : io::RowPolicy::kRefuse;
-}
-
-io::VitalsOptions read_options(const Config& data, int threads, const Unreadable& unreadable) {
+io::VitalsOptions read_options(const RowRules& rules, int threads, const Unreadable& unreadable) {
   io::VitalsOptions options;
-  options.duplicates = policy(data, "duplicates", "accept");
-  options.unsorted = policy(data, "unsorted", "accept");
-  options.future = policy(data, "future", "drop");
-  if (data.has("latest")) options.latest = data.get_double("latest");
+  options.duplicates = rules.duplicates;
+  options.unsorted = rules.unsorted;
+  options.future = rules.future;
+  options.latest = rules.latest;
   options.threads = threads;
   options.unreadable = unreadable;
   return options;
@@ -204,7 +198,8 @@ io::VitalsTable read_stays(const Config& data, const StayTransform& transform, i
     const std::string name = data.get_string(key, "");
     return name.empty() ? name : (root / name).string();
   };
-  const auto options = read_options(data, threads, unreadable);
+  const auto options =
+      read_options(read_row_rules(data, transform.row_rules()), threads, unreadable);
   const std::string& source = transform.source();
   if (source == "physionet2012") {
     return io::read_physionet2012(under_root(data.get_strings("stays")),
@@ -228,11 +223,16 @@ StaySource::StaySource(const Config& data, const Config& transform, const Task& 
       table_(
           std::make_shared<io::VitalsTable>(read_stays(data, *transform_, threads, unreadable))) {
   std::vector<std::size_t> of_stay;
+  std::vector<double> onset_hours;
+  transform_->set_row_rules(read_row_rules(data, transform_->row_rules()));
   transform_->set_targets(chosen_targets(data, transform_->targets()));
   const TargetSpec& targets = transform_->targets();
   check_task(targets, task, data);
   if (targets.onset) {
     auto onsets = read_onsets(*targets.onset, *table_, data);
+    for (const Onset& onset : onsets) {
+      onset_hours.push_back(onset.known ? onset.hour : std::numeric_limits<double>::quiet_NaN());
+    }
     if (!onsets.empty()) {
       targets_ = onset_targets(table_, transform_, std::move(onsets), *targets.onset);
     }
@@ -246,10 +246,12 @@ StaySource::StaySource(const Config& data, const Config& transform, const Task& 
     }
   }
   cases_ = read_infos(data, task, *table_, of_stay, targets_.get());
+  for (std::size_t i = 0; i < onset_hours.size(); ++i) cases_[i].onset = onset_hours[i];
   if (cases_.empty() && table_->counts.unreadable == 0) {
     throw Error("There are no stays in the data.");
   }
-  transform_->variables().map(*table_, transform_->refuses_unknown());
+  const auto mapped = transform_->variables().map(*table_, transform_->refuses_unknown());
+  remarks_ = stay_remarks(*table_, mapped, transform_->row_rules());
 }
 
 void StaySource::fit(const std::vector<std::int64_t>& train) { transform_->fit(*table_, train); }

@@ -13,8 +13,8 @@ namespace salus::data {
 ///
 ///   [data]
 ///   root = "DIR"                     # paths below are relative to it
-///   stays = ["set-a.tar.gz"]         # physionet: folders and archives, one file per stay; wfdb:
-///                                    # records and folders of them
+///   stays = ["set-a.tar.gz"]         # physionet: files of one stay each, folders and archives of
+///                                    # them; wfdb: records and folders of them
 ///   outcomes = ["Outcomes-a.txt"]    # physionet2012; wfdb: record, patient_id, then labels
 ///   events = "events.csv"            # long: stay_id, time, variable, value (CSV or Parquet)
 ///   statics = "statics.csv"          # long: stay_id, patient_id, ...
@@ -27,8 +27,7 @@ namespace salus::data {
 ///                                    # see TargetSpec for these keys
 ///   subgroups = ["ICUType", "Age:65"]  # static columns as read; "Age:65" makes two, below and from
 ///                                    # 65 on
-///   duplicates = "accept"            # accept, drop, refuse; and so unsorted (accept), future (drop)
-///   latest = 48.0                    # hours; later rows are future rows
+///   duplicates = "accept"            # and unsorted, future, latest: see RowRules
 class StaySource : public Source {
  public:
   /// \throws UsageError for a bad key or a label that the data do not have; Error for the files.
@@ -41,6 +40,7 @@ class StaySource : public Source {
   std::unique_ptr<Dataset> open(const std::vector<std::int64_t>& positions) const override;
   std::string transform_toml() const override { return transform_->toml(); }
   void describe(ModelSpec& spec) const override;
+  std::string remarks() const override { return remarks_; }
 
   const io::VitalsTable& table() const { return *table_; }
 
@@ -48,6 +48,7 @@ class StaySource : public Source {
   std::shared_ptr<StayTransform> transform_;
   std::shared_ptr<io::VitalsTable> table_;
   std::vector<CaseInfo> cases_;
+  std::string remarks_;
   std::shared_ptr<const StepTargets> targets_;  ///< null: labels of the stay, or none
 };
 

@@ -91,6 +91,7 @@ StayTransform::StayTransform(const Config& table, const std::string& folder)
     throw UsageError(
         fmt::format("{} are cut of WFDB records only: source = \"wfdb\".", table.where("windows")));
   }
+  if (table.has("rows")) row_rules_ = read_row_rules(table.table("rows"));
   if (table.has("targets")) targets_ = read_targets(table.table("targets"));
   if (table.has("statistics")) read_statistics(table.table("statistics"));
 }
@@ -318,6 +319,9 @@ std::string StayTransform::toml() const {
   const std::string unknown = refuses_unknown_ ? "refuse" : "drop";
   if (unknown != unknown_of(source_)) config.override_with("unknown", unknown);
   if (windows_) config.adopt("windows", Config::parse(windows_toml(*windows_), "windows"));
+  if (row_rules_ != RowRules()) {
+    config.adopt("rows", Config::parse(row_rules_toml(row_rules_), "rows"));
+  }
   config.adopt("variables", Config::parse(variables_.toml(), "variables"));
   if (!targets_.empty()) config.adopt("targets", Config::parse(targets_.toml(), "targets"));
   return config.to_toml();

@@ -8,6 +8,7 @@
 #include "engine/core/batch.h"
 #include "engine/core/config.h"
 #include "engine/core/registry.h"
+#include "engine/data/row_rules.h"
 #include "engine/data/target_spec.h"
 #include "engine/data/variables.h"
 #include "engine/io/vitals.h"
@@ -31,6 +32,7 @@ namespace salus::data {
 ///                                  # below to that of its nearest 1024th of a step
 ///   steps = 48                     # bins; what comes later is left out
 ///   [transform.windows]            # of wfdb: each window of a record is a stay; see read_windows()
+///   [transform.rows]               # of a bundle: see RowRules
 ///   [transform.targets]            # of a bundle: what it says of every step; see TargetSpec
 ///   [transform.statistics]         # learnt from the training part
 ///   mean, stddev                   # per variable, after its transform
@@ -82,6 +84,8 @@ class StayTransform {
   /// What a model of every step is asked; part of the transform because a bundle must know it.
   const TargetSpec& targets() const { return targets_; }
   void set_targets(TargetSpec targets) { targets_ = std::move(targets); }
+  const RowRules& row_rules() const { return row_rules_; }
+  void set_row_rules(const RowRules& rules) { row_rules_ = rules; }
   /// From the z-scores of the targets `next` to values, one each; none for other targets.
   std::vector<ValueScale> value_scales() const;
   std::int64_t static_width() const;
@@ -106,6 +110,7 @@ class StayTransform {
   double clock_rate_ = 1;
   std::int64_t steps_ = 48;
   TargetSpec targets_;
+  RowRules row_rules_;
   std::vector<double> mean_, stddev_, static_mean_, static_stddev_;
   std::vector<std::int64_t> flags_;
   std::shared_ptr<const kernels::VitalsGridPlan> plan_;  ///< null until the statistics are known

@@ -54,6 +54,12 @@ at::Tensor widen(const io::Pixels& pixels, std::int64_t frame, at::IntArrayRef s
   return result;
 }
 
+/// A call of its own, because GCC 12 leaves the rounding out where it makes one vector of two bounds.
+[[gnu::noinline]] float as_float(double bound) { return static_cast<float>(bound); }
+
+/// A bound of the padding, rounded as the pixels are where `widened` to float32.
+double padding_bound(double bound, bool widened) { return widened ? as_float(bound) : bound; }
+
 /// The frame as a tensor [H, W] or [H, W, 3] on the memory of the image.
 at::Tensor share(const io::Pixels& pixels, std::int64_t frame, at::ScalarType dtype,
                  at::IntArrayRef shape) {
@@ -185,10 +191,12 @@ PreprocessImage Transform::compile(const io::Image& image, std::int64_t frame) c
   PreprocessImage out;
   out.pixels = frame_tensor(image.pixels, frame);
   out.invert = image.monochrome1;
-  if (image.padding && image.pixels.samples == 1) {
+  if (const auto& padding = image.padding_of(frame); padding && image.pixels.samples == 1) {
     out.has_padding = true;
-    out.padding_low = image.padding->low;
-    out.padding_high = image.padding->high;
+    const bool widened =
+        out.pixels.scalar_type() == at::kFloat && image.pixels.type != io::PixelType::kF32;
+    out.padding_low = padding_bound(padding->low, widened);
+    out.padding_high = padding_bound(padding->high, widened);
   }
   if (equalize_) {
     equalize_.apply(image, frame, out);

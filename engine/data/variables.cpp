@@ -196,10 +196,9 @@ UnitConversion conversion_of(const Measure& measure, const std::string& stated) 
   const auto conversion = conversion_from(measure, unit);
   if (!conversion) {
     throw Error(
-        fmt::format("{} is given in \"{}\", which cannot be converted into \"{}\"; add {} "
-                    "to the variables table.",
-                    measure.name, unit, measure.unit,
-                    is_unit(unit) ? "molar_mass or conversions" : "conversions"));
+        fmt::format("{} is given in \"{}\", which cannot be converted into \"{}\"; add {}"
+                    "conversions = [{{unit = \"{}\", factor = ...}}] to it in the variables table.",
+                    measure.name, unit, measure.unit, is_unit(unit) ? "molar_mass or " : "", unit));
   }
   return *conversion;
 }

@@ -44,6 +44,7 @@ struct Static : Measure {
 struct MapCounts {
   std::int64_t mapped = 0;
   std::map<std::string, std::int64_t> unknown;  ///< events of names that the table does not know
+  std::map<std::string, std::int64_t> outside;  ///< events outside of their variable's range
   std::map<std::string, std::int64_t> statics_outside;  ///< static values outside of their range
 };
 
@@ -89,10 +90,11 @@ class VariableTable {
   /// Rewrites a table as read into this one's variables and units, in place: `variable` becomes a
   /// number of variables(), -1 (left out by vitals_grid) for names that it does not know, and
   /// `statics` the columns of static_columns(), NaN where missing or outside of the range.
-  /// Plausible ranges of events are left to vitals_grid, which counts what is outside.
+  /// Events outside of their plausible range are counted and left to vitals_grid, which takes none.
   ///
   /// \param refuse_unknown  an unknown variable is an error that names the nearest known one.
-  /// \throws salus::Error also for a unit that cannot be converted.
+  /// \throws salus::Error also for a unit that cannot be converted; it names the stay and the hour of
+  ///         the first event concerned.
   MapCounts map(io::VitalsTable& table, bool refuse_unknown = false) const;
 
   /// The table as TOML, defaults included; parse() gives the same table.

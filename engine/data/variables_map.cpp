@@ -35,6 +35,28 @@ std::ptrdiff_t find_static(const io::VitalsTable& table, const Static& fixed) {
   return found == table.static_names.end() ? -1 : found - table.static_names.begin();
 }
 
+/// A sentence that says where the source's variable `v` stands first; "" if it has no events.
+std::string first_event(const io::VitalsTable& table, std::size_t v) {
+  const auto found =
+      std::find(table.variable.begin(), table.variable.end(), static_cast<std::int32_t>(v));
+  if (found == table.variable.end()) return "";
+  const auto event = found - table.variable.begin();
+  const auto after = std::upper_bound(table.offsets.begin(), table.offsets.end(), event);
+  return fmt::format(" The first such value is of the stay \"{}\" at hour {:.6g}.",
+                     table.ids[static_cast<std::size_t>(after - table.offsets.begin() - 1)],
+                     table.time[static_cast<std::size_t>(event)]);
+}
+
+/// \throws Error as conversion_of(), with the place.
+UnitConversion conversion_from(const io::VitalsTable& table, std::size_t v,
+                               const Variable& variable) {
+  try {
+    return conversion_of(variable, table.variables[v].unit);
+  } catch (const Error& error) {
+    throw Error(error.what() + first_event(table, v));
+  }
+}
+
 }  // namespace
 
 MapCounts VariableTable::map(io::VitalsTable& table, bool refuse_unknown) const {
@@ -52,25 +74,32 @@ void VariableTable::map_events(io::VitalsTable& table, bool refuse_unknown,
     routes[v].number = find(source.name);
     if (routes[v].number >= 0) {
       const Variable& variable = variables_[static_cast<std::size_t>(routes[v].number)];
-      routes[v].conversion = conversion_of(variable, source.unit);
+      routes[v].conversion = conversion_from(table, v, variable);
     } else if (refuse_unknown) {
       std::vector<std::string> known;
       for (const auto& [name, number] : numbers_) known.push_back(name);
       const std::string near = nearest(source.name, known);
-      throw Error(
-          fmt::format("The data has a variable \"{}\", which the variables table does not "
-                      "name{}; add it or an alias, or leave it out with [transform] unknown = "
-                      "\"drop\".",
-                      source.name, near.empty() ? "" : " (it has \"" + near + "\")"));
+      throw Error(fmt::format(
+          "The data has a variable \"{}\", which the variables table does not "
+          "name{}; add it or an alias, or leave it out with [transform] unknown = "
+          "\"drop\".{}",
+          source.name, near.empty() ? "" : " (it has \"" + near + "\")", first_event(table, v)));
     }
   }
-  std::vector<std::int64_t> unknown(routes.size(), 0);
+  std::vector<std::int64_t> unknown(routes.size(), 0), outside(variables_.size(), 0);
   for (std::size_t e = 0; e < table.variable.size(); ++e) {
     const auto source = static_cast<std::size_t>(table.variable[e]);
     const Route& route = routes[source];
-    unknown[source] += route.number < 0;
     table.variable[e] = route.number;
     table.value[e] = static_cast<float>(route.conversion(table.value[e]));
+    if (route.number < 0) {
+      ++unknown[source];
+      continue;
+    }
+    const auto number = static_cast<std::size_t>(route.number);
+    const kernels::GridVariable& grid = variables_[number].grid;
+    outside[number] += !(table.value[e] >= static_cast<float>(grid.low) &&
+                         table.value[e] <= static_cast<float>(grid.high));
   }
   counts.mapped = static_cast<std::int64_t>(table.variable.size());
   for (std::size_t v = 0; v < routes.size(); ++v) {
@@ -79,8 +108,9 @@ void VariableTable::map_events(io::VitalsTable& table, bool refuse_unknown,
     counts.unknown[table.variables[v].name] += unknown[v];
   }
   table.variables.clear();
-  for (const Variable& variable : variables_) {
-    table.variables.push_back({variable.name, variable.unit});
+  for (std::size_t v = 0; v < variables_.size(); ++v) {
+    table.variables.push_back({variables_[v].name, variables_[v].unit});
+    if (outside[v] > 0) counts.outside[variables_[v].name] = outside[v];
   }
 }
 

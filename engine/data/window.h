@@ -8,8 +8,10 @@
 
 namespace salus::data {
 
-/// Sets slope, intercept and window of `out` (and the table where a lookup table is in the chain)
-/// from what one frame's file says. Four choices of window:
+/// Sets slope, intercept and window of `out`, which has its pixels and padding, from what one
+/// frame's file says. Where a lookup table is in the chain, this sets a table for pixels of at most
+/// 16 bits, and puts final float32 values in place of wider and float pixels. Four choices of
+/// window:
 
 /// Given centre and width in modality units, by the function LINEAR of PS3.3 C.11.2.1.2.1.
 void use_fixed_window(const io::Image& image, std::int64_t frame, double center, double width,

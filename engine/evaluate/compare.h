@@ -56,11 +56,13 @@ Comparison compare_losses(const std::string& metric, const std::vector<double>& 
 /// patient has one case) and by permutation, auprc, brier, sensitivity and specificity by
 /// permutation, and with labels a step the utility (sepsis_utility.h); multiclass also accuracy;
 /// regression mae.
+/// \param label_lead  as StepOptions has it.
 /// \throws Error if task, labels, targets or the number of cases differ.
 std::vector<Comparison> compare(const Predictions& first, const Predictions& second,
                                 const std::vector<OperatingPoint>& first_points,
                                 const std::vector<OperatingPoint>& second_points,
-                                const ResamplingOptions& options, double level = 0.95);
+                                const ResamplingOptions& options, double level = 0.95,
+                                double label_lead = StepOptions().label_lead);
 
 std::string to_json(const std::vector<Comparison>& comparisons);
 std::string to_text(const std::vector<Comparison>& comparisons);

@@ -87,11 +87,11 @@ std::vector<Comparison> compare_label(const Predictions& a, std::size_t label, c
 /// Utility of both models on the steps of the same stays.
 Comparison compare_stays(const Predictions& a, const Predictions& b, std::size_t label,
                          double first_threshold, double second_threshold,
-                         const ResamplingOptions& options, double level) {
+                         const ResamplingOptions& options, double level, double lead) {
   const auto patient = patient_numbers(a.patients, a.targets.size());
-  Comparison c = compare_utility(split_stays(a, patient, label, kChallengeLead), first_threshold,
-                                 split_stays(b, patient, label, kChallengeLead), second_threshold,
-                                 options, level);
+  Comparison c =
+      compare_utility(split_stays(a, patient, label, lead), first_threshold,
+                      split_stays(b, patient, label, lead), second_threshold, options, level);
   c.label = a.labels[label];
   return c;
 }
@@ -101,7 +101,7 @@ Comparison compare_stays(const Predictions& a, const Predictions& b, std::size_t
 std::vector<Comparison> compare(const Predictions& first, const Predictions& second,
                                 const std::vector<OperatingPoint>& first_points,
                                 const std::vector<OperatingPoint>& second_points,
-                                const ResamplingOptions& options, double level) {
+                                const ResamplingOptions& options, double level, double label_lead) {
   check_same_cases(first, second);
   std::vector<Comparison> result;
   if (first.task == TaskKind::kMulticlass) {
@@ -121,7 +121,8 @@ std::vector<Comparison> compare(const Predictions& first, const Predictions& sec
       result.push_back(std::move(c));
     }
     if (first.hours.empty() || first.task == TaskKind::kMulticlass) continue;
-    result.push_back(compare_stays(first, second, l, a.threshold, b.threshold, options, level));
+    result.push_back(
+        compare_stays(first, second, l, a.threshold, b.threshold, options, level, label_lead));
   }
   return result;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 #include <set>
 
@@ -115,16 +116,20 @@ LabelResult evaluate_question(const Job& job, std::size_t label) {
   return result;
 }
 
+/// Those rows whose target of the label is known.
+Rows known_rows(const Job& job, const Rows& rows, std::size_t label) {
+  Rows known;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(known),
+               [&](std::size_t row) { return !std::isnan(job.p.targets[row][label]); });
+  return known;
+}
+
 LabelResult evaluate_quantity(const Job& job, std::size_t label) {
   LabelResult result;
   result.label = job.p.labels[label];
   std::set<std::uint32_t> patients;
-  Rows known;
-  for (const std::size_t row : job.all_rows()) {
-    if (std::isnan(job.p.targets[row][label])) continue;
-    known.push_back(row);
-    patients.insert(job.patient[row]);
-  }
+  const Rows known = known_rows(job, job.all_rows(), label);
+  for (const std::size_t row : known) patients.insert(job.patient[row]);
   result.n = known.size();
   result.masked = job.p.targets.size() - known.size();
   result.patients = patients.size();
@@ -149,12 +154,12 @@ SubgroupResult describe(const Job& job, const Rows& rows) {
 std::vector<SubgroupResult> evaluate_rows(const Job& job, const Rows& rows) {
   std::vector<SubgroupResult> results;
   if (job.p.task == TaskKind::kMulticlass) {
-    results.push_back(describe(job, rows));
+    results.push_back(describe(job, known_rows(job, rows, 0)));
     results.back().metrics = overall_multiclass(job, rows);
     return results;
   }
   for (std::size_t l = 0; l < job.p.labels.size(); ++l) {
-    SubgroupResult group = describe(job, rows);
+    SubgroupResult group = describe(job, known_rows(job, rows, l));
     group.label = job.p.labels[l];
     if (job.p.task == TaskKind::kRegression) {
       group.metrics = estimate_regression(job, rows, {l});
@@ -201,6 +206,10 @@ void evaluate_overall(const Job& job, Evaluation& evaluation) {
     case TaskKind::kMulticlass:
       evaluation.overall = overall_multiclass(job, rows);
       evaluation.confusion = MulticlassEvaluator(job.p.probabilities, job.p.targets).confusion();
+      evaluation.notes.push_back(
+          "What is said of a class is of it against all others (one-vs-rest); macro is the mean "
+          "over "
+          "the classes, micro counts all their cases together.");
       break;
     case TaskKind::kMultilabel:
       evaluation.overall = overall_multilabel(job, rows);

@@ -24,6 +24,9 @@ struct Predictions {
   std::vector<std::string> ids;     ///< N or empty; as the caller named the cases
   std::vector<double> hours;  ///< N or empty; labels a step: hours since the stay began, rows of a
                               ///< stay (same id) are consecutive and ascending
+  /// N or empty; labels a step: hour of the onset in the row's stay, NaN where there is none. Empty:
+  /// it follows the first positive step (StepOptions::label_lead).
+  std::vector<double> onsets;
   std::vector<std::string> patients;  ///< N or empty (each its own); used for resampling only
   std::map<std::string, std::vector<std::string>> subgroups;  ///< column -> N values; "" = unknown
 };
@@ -37,9 +40,9 @@ struct OperatingPoint {
 
 /// What is evaluated of labels a step, beside what is of any other rows.
 struct StepOptions {
-  /// [L], or empty for 6 h each: hours from a label's first positive step to the onset. The utility
-  /// is that of the PhysioNet Challenge 2019 for labels that are 6 h early.
-  std::vector<double> label_lead;
+  /// Hours from a label's first positive step to the onset, where Predictions::onsets does not say it:
+  /// 6 for the labels of the PhysioNet Challenge 2019, which are early by so much.
+  double label_lead = 6;
   AlarmTimes alarms;
 };
 

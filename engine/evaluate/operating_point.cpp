@@ -219,13 +219,13 @@ ChosenThreshold choose_threshold(const OperatingRule& rule,
 }
 
 ChosenThreshold choose_threshold(const OperatingRule& rule, const Predictions& predictions,
-                                 std::size_t label) {
+                                 std::size_t label, double label_lead) {
   if (rule.kind != Kind::kUtility) {
     return choose_threshold(rule, column(predictions.probabilities, label),
                             column(predictions.targets, label));
   }
   const auto patient = patient_numbers(predictions.patients, predictions.targets.size());
-  const Stays stays = split_stays(predictions, patient, label, kChallengeLead);
+  const Stays stays = split_stays(predictions, patient, label, label_lead);
   const BinaryCases cases =
       sort_cases(stays.probabilities, {stays.positive.begin(), stays.positive.end()});
   require_probabilities(cases);

@@ -57,8 +57,9 @@ ChosenThreshold choose_threshold(const OperatingRule& rule,
                                  const std::vector<double>& targets);
 
 /// The same for one label of predictions; kUtility is chosen by one sweep over the sorted steps of
-/// the stays, in O(N log N). \throws Error also as split_stays() does for kUtility.
+/// the stays, in O(N log N), whose onsets follow the first positive step by `label_lead` hours where
+/// the predictions do not say them. \throws Error also as split_stays() does for kUtility.
 ChosenThreshold choose_threshold(const OperatingRule& rule, const Predictions& predictions,
-                                 std::size_t label);
+                                 std::size_t label, double label_lead = StepOptions().label_lead);
 
 }  // namespace salus::evaluate

@@ -8,7 +8,6 @@
 #include <set>
 #include <unordered_set>
 
-#include "engine/evaluate/sepsis_utility.h"
 #include "engine/io/error.h"
 
 namespace salus::evaluate {
@@ -16,7 +15,8 @@ namespace {
 
 void check(const Predictions& p, const std::vector<std::uint32_t>& patient) {
   const std::size_t n = p.targets.size();
-  if (p.ids.size() != n || p.hours.size() != n || patient.size() != n) {
+  const bool onsets_fit = p.onsets.empty() || p.onsets.size() == n;
+  if (p.ids.size() != n || p.hours.size() != n || patient.size() != n || !onsets_fit) {
     throw Error(fmt::format(
         "Predictions at every step of a stay need an id and an hour for each row, but there are {} "
         "rows, {} ids and {} hours.",
@@ -63,10 +63,11 @@ class Splitter {
     if (!open_) {
       stays_.offsets.push_back(stays_.row.size());
       stays_.patient.push_back(patient_[row]);
-      stays_.onset.push_back(std::numeric_limits<double>::quiet_NaN());
+      stays_.onset.push_back(p_.onsets.empty() ? std::numeric_limits<double>::quiet_NaN()
+                                               : p_.onsets[row]);
       open_ = true;
     }
-    if (target == 1 && std::isnan(stays_.onset.back())) {
+    if (p_.onsets.empty() && target == 1 && std::isnan(stays_.onset.back())) {
       stays_.onset.back() = p_.hours[row] + lead_;
     }
     stays_.row.push_back(row);
@@ -116,15 +117,6 @@ Stays split_stays(const Predictions& predictions, const std::vector<std::uint32_
   Splitter splitter(predictions, patient, lead);
   for (std::size_t row = 0; row < predictions.targets.size(); ++row) splitter.add(row, label);
   return splitter.finish();
-}
-
-Stays split_stays(const Predictions& predictions, const std::vector<std::uint32_t>& patient,
-                  std::size_t label, const StepOptions& options) {
-  const auto& leads = options.label_lead;
-  if (!leads.empty() && leads.size() != predictions.labels.size()) {
-    throw Error("The hours from label to onset must be given for each label or none.");
-  }
-  return split_stays(predictions, patient, label, leads.empty() ? kChallengeLead : leads[label]);
 }
 
 }  // namespace salus::evaluate

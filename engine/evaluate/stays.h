@@ -17,8 +17,9 @@ struct Stays {
   std::vector<std::uint8_t> positive;  ///< [K] 1 where the target is 1
   std::vector<std::size_t> offsets;    ///< [S + 1] steps of stay s: offsets[s] to offsets[s + 1]
   std::vector<std::uint32_t> patient;  ///< [S] number of each stay's patient
-  std::vector<double>
-      onset;  ///< [S] hour of the first positive step + `lead`; NaN if there is none
+  /// [S] as Predictions::onsets says, else hour of the first positive step + `lead`; NaN if there is
+  /// none
+  std::vector<double> onset;
 
   std::size_t size() const { return patient.size(); }
   bool is_positive(std::size_t stay) const;
@@ -35,14 +36,9 @@ struct Stays {
 /// \param patient      number of each row's patient (patient_numbers).
 /// \param lead         hours from a stay's first positive target to the onset: 6 where targets turn
 ///                     positive six hours early, as in the PhysioNet Challenge 2019.
-/// \throws Error if ids or hours are missing or of another length, the rows of a stay do not follow
-///         each other in rising order of time, or a target is not 0, 1 or NaN.
+/// \throws Error if ids, hours or onsets are missing or of another length, the rows of a stay do not
+///         follow each other in rising order of time, or a target is not 0, 1 or NaN.
 Stays split_stays(const Predictions& predictions, const std::vector<std::uint32_t>& patient,
                   std::size_t label, double lead);
-
-/// The same with the hours from label to onset that an evaluation of `label` takes.
-/// \throws Error also if `options` has such hours, but not for each label.
-Stays split_stays(const Predictions& predictions, const std::vector<std::uint32_t>& patient,
-                  std::size_t label, const StepOptions& options);
 
 }  // namespace salus::evaluate

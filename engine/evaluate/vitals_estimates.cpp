@@ -30,7 +30,7 @@ std::vector<Estimate> estimate_challenge2012(const Question& q, double threshold
 
 void add_stays(const Job& job, std::size_t label, LabelResult& result) {
   const StepOptions& steps = job.options.steps;
-  const Stays stays = split_stays(job.p, job.patient, label, steps);
+  const Stays stays = split_stays(job.p, job.patient, label, steps.label_lead);
   result.stays = stays.size();
   result.positive_stays = stays.positives();
   for (OperatingResult& at : result.operating_points) {

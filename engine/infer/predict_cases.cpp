@@ -52,6 +52,7 @@ void add_row(const Bundle& bundle, const data::CaseInfo& info, std::int64_t posi
   auto& rows = out.predictions;
   rows.ids.push_back(info.id);
   if (prediction.hour) rows.hours.push_back(*prediction.hour);
+  if (prediction.hour && info.onset) rows.onsets.push_back(*info.onset);
   rows.patients.push_back(info.patient.empty() ? fmt::format("#{}", position) : info.patient);
   auto& known = rows.targets.emplace_back(target, target + rows.labels.size());
   for (std::size_t i = 0; i < bundle.scales.size(); ++i) {
@@ -94,9 +95,9 @@ void add_group(const Session& session, const data::Dataset& dataset, const Group
       continue;
     }
     const float* target = group.batch.target[static_cast<std::int64_t>(i)].const_data_ptr<float>();
-    for (auto t =
-             group.batch.inputs.at("length")[static_cast<std::int64_t>(i)].item<std::int64_t>();
-         t > 0; --t, target += labels) {
+    const auto length =
+        group.batch.inputs.at("length")[static_cast<std::int64_t>(i)].item<std::int64_t>();
+    for (auto t = std::max<std::int64_t>(length, 1); t > 0; --t, target += labels) {
       add_row(session.bundle(), info, position, std::move(predictions[row++]), target, out);
     }
   }
@@ -116,10 +117,8 @@ evaluate::EvaluationOptions evaluation_options(const Bundle& bundle) {
   options.steps.alarms = bundle.alarms;
   const bool vitals = bundle.model.modality == Modality::kVitals;
   options.challenge2012 = vitals && !bundle.model.per_step;
-  if (vitals) {
-    const auto onset = bundle.stay_transform().targets().onset;
-    if (onset) options.steps.label_lead = onset->horizons;  // a label begins so long before it
-  }
+  // Labels of steps begin with what they name, but for those of that challenge.
+  if (vitals && bundle.stay_transform().source() != "physionet2019") options.steps.label_lead = 0;
   for (const auto& point : bundle.operating_points) {
     options.operating_points.push_back({point.name, point.label, point.threshold});
   }

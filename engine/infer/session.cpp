@@ -128,7 +128,8 @@ Outputs Session::Impl::rows(const Outputs& outputs, const Batch& batch,
     for (const std::string& id : batch.ids) add(id, std::nullopt);
     return outputs;
   }
-  const at::Tensor length = batch.inputs.at("length");
+  // A stay in which nothing was measured is scored once, from its statics.
+  const at::Tensor length = batch.inputs.at("length").clamp_min(1);
   for (std::size_t i = 0; i < batch.ids.size(); ++i) {
     const auto steps = length[static_cast<std::int64_t>(i)].item<std::int64_t>();
     for (std::int64_t t = 0; t < steps; ++t) add(batch.ids[i], static_cast<double>(t) * hours);

@@ -15,6 +15,15 @@ namespace salus::io {
 namespace dicom {
 namespace {
 
+std::uint64_t native_bytes(const PixelLayout& layout) {
+  return static_cast<std::uint64_t>((layout.native_bits_per_frame() * layout.frames + 7) / 8);
+}
+
+/// True if the pixel element has these bytes and at most one of padding.
+bool has_length(const PixelLayout& layout, std::uint64_t bytes) {
+  return layout.element->length == bytes || layout.element->length == bytes + bytes % 2;
+}
+
 /// Corrects the declared codec where the pixel element contradicts it.
 void match_codec(ParsedFile& file, const PixelLayout& layout) {
   const Element& pixels = *layout.element;
@@ -32,9 +41,7 @@ void match_codec(ParsedFile& file, const PixelLayout& layout) {
     const bool items = pixels.length >= 8 && pixels.offset + 8 <= file.source->size() &&
                        load_uint(file.source->view(pixels.offset, 4), 4, true) == 0xFEFF00E0;
     if (items) return;
-    const auto bytes =
-        static_cast<std::uint64_t>((layout.native_bits_per_frame() * layout.frames + 7) / 8);
-    if (named && pixels.length != bytes && pixels.length != bytes + bytes % 2) {
+    if (named && !has_length(layout, native_bytes(layout))) {
       file.source->fail(
           fmt::format("its transfer syntax is {} but its pixel data are not "
                       "encapsulated.",
@@ -50,17 +57,38 @@ void match_codec(ParsedFile& file, const PixelLayout& layout) {
   }
 }
 
+/// Uncompressed 4:2:2 pixels that are not subsampled: their length tells.
+void match_chroma(ParsedFile& file, PixelLayout& layout) {
+  if (file.syntax.codec != Codec::kNative || !layout.is_422()) return;
+  layout.full_chroma = true;
+  layout.full_chroma = has_length(layout, native_bytes(layout));
+  if (!layout.full_chroma) return;
+  file.warnings.push_back(
+      fmt::format("{} is {} but every pixel has three samples; they were read as such.",
+                  tag_name(kPhotometric), layout.photometric));
+}
+
+/// Pairs of pixels in rows of an odd length. Only without padding at the ends of rows do they have
+/// this length: then they run from one row into the next.
+void check_odd_columns(ParsedFile& file, const PixelLayout& layout) {
+  const bool pairs = layout.pixels_per_frame() % 2 == 0;
+  if (file.syntax.codec != Codec::kNative || !pairs || !has_length(layout, native_bytes(layout))) {
+    file.source->fail(fmt::format("it has {} columns, but {} needs an even number.", layout.columns,
+                                  layout.photometric));
+  }
+  file.warnings.push_back(
+      fmt::format("{} is {} but {} is {}; pairs of pixels were read across the ends of rows.",
+                  tag_name(kPhotometric), layout.photometric, tag_name(kColumns), layout.columns));
+}
+
 /// Chroma subsampling that cannot be undone.
-void check_colour(const ParsedFile& file, const PixelLayout& layout) {
+void check_colour(ParsedFile& file, const PixelLayout& layout) {
   if (file.syntax.codec != Codec::kNative && file.syntax.codec != Codec::kEncapsulatedNative)
     return;
   if (layout.photometric == "YBR_PARTIAL_420") {
     file.source->fail("uncompressed YBR_PARTIAL_420 pixels are not read.");
   }
-  if (layout.is_422() && layout.columns % 2 != 0) {
-    file.source->fail(fmt::format("it has {} columns, but {} needs an even number.", layout.columns,
-                                  layout.photometric));
-  }
+  if (layout.is_422() && layout.columns % 2 != 0) check_odd_columns(file, layout);
 }
 
 void read_native_rgb(ParsedFile& file, const PixelLayout& layout, std::byte* out) {
@@ -95,7 +123,7 @@ void describe(ParsedFile& file, const PixelLayout& layout, Image& image) {
   image.modality = text(source, file.data, kModality);
   image.view = text(source, file.data, kViewPosition);
   image.body_part = text(source, file.data, kBodyPart);
-  image.manufacturer = text(source, file.data, kManufacturer);
+  image.manufacturer = utf8_text(file, file.data, kManufacturer);
   image.sop_class = text(source, file.data, kSopClass);
   image.patient_id = text(source, file.data, kPatientId);
   image.gray = read_chains(file, layout);
@@ -105,8 +133,9 @@ void describe(ParsedFile& file, const PixelLayout& layout, Image& image) {
 
 Image read(const std::string& path, const ReadLimits& limits, bool with_pixels) {
   ParsedFile file = parse_file(path, limits);
-  const PixelLayout layout = read_layout(file, limits);
+  PixelLayout layout = read_layout(file, limits);
   match_codec(file, layout);
+  match_chroma(file, layout);
   check_colour(file, layout);
   Image image;
   image.pixels.type = layout.type();
@@ -146,12 +175,13 @@ DicomIdentities read_dicom_identities(const std::string& path) {
   dicom::ParsedFile file = dicom::parse_file(path, {});
   dicom::ByteSource& source = *file.source;
   DicomIdentities identities;
-  identities.patient_name = text(source, file.data, dicom::kPatientName);
-  identities.patient_id = text(source, file.data, dicom::kPatientId);
+  identities.patient_name = dicom::utf8_text(file, file.data, dicom::kPatientName);
+  identities.patient_id = dicom::utf8_text(file, file.data, dicom::kPatientId);
   identities.birth_date = text(source, file.data, dicom::kBirthDate);
-  identities.accession_number = text(source, file.data, dicom::kAccession);
+  identities.accession_number = dicom::utf8_text(file, file.data, dicom::kAccession);
   identities.study_uid = text(source, file.data, dicom::kStudyUid);
   identities.series_uid = text(source, file.data, dicom::kSeriesUid);
+  identities.frame_of_reference_uid = text(source, file.data, dicom::kFrameOfReference);
   identities.sop_instance_uid = text(source, file.data, dicom::kSopInstance);
   return identities;
 }

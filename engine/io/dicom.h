@@ -28,10 +28,11 @@ Image read_dicom(const std::string& path, const ReadLimits& limits = {});
 /// that only decoding finds.
 Image read_dicom_header(const std::string& path, const ReadLimits& limits = {});
 
-/// Identities for `salus inspect --identities`: the only place they are read for output.
+/// Identities for `salus inspect --identities`: the only place they are read for output. Texts are
+/// UTF-8, by the file's SpecificCharacterSet.
 struct DicomIdentities {
   std::string patient_name, patient_id, birth_date, accession_number;
-  std::string study_uid, series_uid, sop_instance_uid;
+  std::string study_uid, series_uid, frame_of_reference_uid, sop_instance_uid;
 };
 DicomIdentities read_dicom_identities(const std::string& path);
 

@@ -35,6 +35,7 @@ class FrameDecoder {
   void jpeg2000(const std::vector<std::byte>& frame, std::byte* out);
   void check_size(std::int64_t rows, std::int64_t columns, int components, int precision) const;
   bool jpeg_is_ybr(const JpegInfo& info);
+  void clean_jpeg(const JpegInfo& info, std::byte* out) const;
   template <typename T>
   void store_jpeg2000(const Jpeg2000Info& info, T* out) const;
   void to_rgb(std::byte* out) const {
@@ -141,19 +142,22 @@ void FrameDecoder::check_size(std::int64_t rows, std::int64_t columns, int compo
 
 /// Whether JPEG samples are YCbCr: as the header says, unless the stream knows better. Where the
 /// header says RGB, a JFIF or Adobe marker overrules it, and so does subsampling, which nobody does
-/// to RGB.
+/// to RGB. Where it says YBR, so do an Adobe marker of no transform and components named R, G, B;
+/// JFIF is always YCbCr.
 bool FrameDecoder::jpeg_is_ybr(const JpegInfo& info) {
   if (layout_.samples != 3) return false;
   const auto& ids = info.component_ids;
   const bool rgb_ids = (ids[0] == 'R' && ids[1] == 'G' && ids[2] == 'B') ||
                        (ids[0] == 'r' && ids[1] == 'g' && ids[2] == 'b');
   if (stored_as_ybr()) {
-    if (rgb_ids) {
+    const bool named_rgb = rgb_ids && info.adobe_transform <= 0;
+    const bool rgb = named_rgb || (info.adobe_transform == 0 && !info.has_jfif);
+    if (rgb) {
       warnings_.insert(fmt::format(
           "PhotometricInterpretation is {} but the JPEG components are RGB; they were kept.",
           layout_.photometric));
     }
-    return !rgb_ids;
+    return !rgb;
   }
   if (rgb_ids || info.frame_marker == 0xC3 || info.is_jpeg_ls()) return false;
   const bool ybr =
@@ -196,19 +200,20 @@ void FrameDecoder::jpeg(std::vector<std::byte>& frame, bool jpeg_ls, std::byte* 
     std::memset(out, 0, count * width);
     for (std::size_t i = 0; i < count; ++i) std::memcpy(out + i * width, to + i * decoded, decoded);
   }
-  if (jpeg_ls) {
-    // JPEG-LS knows no sign: it stands in the highest bit of its own precision.
-    if (layout_.is_signed) {
-      clean_bits(out, layout_.values_per_frame(), layout_.type(), info.precision,
-                 info.precision - 1);
-    }
-  } else if (!info.is_lossless() && !layout_.is_signed) {
+  clean_jpeg(info, out);
+  if (jpeg_is_ybr(info)) to_rgb(out);
+}
+
+void FrameDecoder::clean_jpeg(const JpegInfo& info, std::byte* out) const {
+  if (!info.is_lossless() && !layout_.is_signed) {
     clip(out);
+  } else if (info.is_jpeg_ls() && layout_.is_signed) {
+    // JPEG-LS knows no sign: it stands in the highest bit of its own precision.
+    clean_bits(out, layout_.values_per_frame(), layout_.type(), info.precision, info.precision - 1);
   } else {
     clean(out,
           info.precision == layout_.bits_allocated ? layout_.high_bit : layout_.bits_stored - 1);
   }
-  if (jpeg_is_ybr(info)) to_rgb(out);
 }
 
 template <typename T>

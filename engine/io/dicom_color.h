@@ -23,7 +23,7 @@ void apply_palette(ParsedFile& file, const PixelLayout& layout, Image& image);
 std::int64_t first_mapped(double value, bool is_signed);
 
 /// Entries of a lookup table, of 16 bits or packed bytes, as its length says; at most `count`,
-/// fewer if the element is short.
+/// fewer if the element is short. Packed bytes of big-endian words are put in order.
 std::vector<std::uint16_t> table_entries(ByteSource& source, const Element& element,
                                          std::size_t count);
 

@@ -33,11 +33,48 @@ std::uint64_t length_of(std::uint64_t field) {
   return field == 0xFFFFFFFFu ? kUndefinedLength : field;
 }
 
+Tag load_tag(const std::byte* bytes, bool big_endian) {
+  return static_cast<Tag>(load_uint(bytes, 2, big_endian) << 16 |
+                          load_uint(bytes + 2, 2, big_endian));
+}
+
+bool is_delimiter(Tag tag) { return tag >> 16 == 0xFFFE; }
+
+/// The two bytes of a value representation that some writers put where they know none. NULs before
+/// the length 0 are an implicit element as well, and the same.
+bool is_illegal_vr(const std::byte* bytes) {
+  const auto letter = [](std::byte b) {
+    b |= std::byte{0x20};
+    return b >= std::byte{'a'} && b <= std::byte{'z'};
+  };
+  const std::byte a = bytes[0], b = bytes[1];
+  if (a == b && a == std::byte{0}) return load_uint(bytes + 2, 2, false) != 0;
+  if (a == b && (a == std::byte{'?'} || a == std::byte{' '})) return true;
+  return letter(a) && letter(b) && !(is_upper(a) && is_upper(b));
+}
+
 bool is_pixels(Tag tag) { return tag == kPixelData || tag == kFloatPixels || tag == kDoublePixels; }
 
 }  // namespace
 
 bool is_known_vr(Vr vr) { return contains(kShortVrs, vr) || contains(kLongVrs, vr); }
+
+bool has_illegal_vr(ByteSource& source, std::uint64_t position, std::uint64_t end,
+                    bool big_endian) {
+  if (end - position < 8) return false;
+  const std::byte* bytes = source.view(position, 8);
+  if (!is_illegal_vr(bytes + 4)) return false;
+  const Tag tag = load_tag(bytes, big_endian);
+  const std::uint64_t length = load_uint(bytes + 6, 2, big_endian);
+  if (length > end - position - 8) return false;
+  const std::uint64_t next = position + 8 + length;
+  if (end - next < 8) return true;
+  bytes = source.view(next, 8);
+  const Tag following = load_tag(bytes, big_endian);
+  if (is_delimiter(following)) return true;
+  const auto vr = static_cast<Vr>(load_uint(bytes + 4, 2, true));
+  return following > tag && (is_known_vr(vr) || is_illegal_vr(bytes + 4));
+}
 
 void ElementWalker::warn_once(bool& warned, const char* sentence) {
   if (!warned) warnings_.emplace_back(sentence);
@@ -68,6 +105,18 @@ bool ElementWalker::read_explicit(const std::byte* bytes, std::uint64_t left, En
   return true;
 }
 
+/// The same for a value representation that does not exist: UN, but with a length of 16 bits.
+bool ElementWalker::read_illegal(std::uint64_t position, std::uint64_t end, Encoding encoding,
+                                 Header& header) {
+  if (!has_illegal_vr(source_, position, end, encoding.big_endian)) return false;
+  warn_once(warned_illegal_,
+            "Some elements have a value representation that does not exist; they were read as UN.");
+  header.vr = vr_code("UN");
+  header.value = 8;
+  header.length = load_uint(source_.view(position + 6, 2), 2, encoding.big_endian);
+  return true;
+}
+
 ElementWalker::Header ElementWalker::read_header(std::uint64_t position, std::uint64_t end,
                                                  Encoding encoding) {
   const std::uint64_t left = end - position;
@@ -78,10 +127,13 @@ ElementWalker::Header ElementWalker::read_header(std::uint64_t position, std::ui
   const std::byte* bytes =
       source_.view(position, static_cast<std::size_t>(std::min<std::uint64_t>(left, 12)));
   Header header;
-  header.tag = static_cast<Tag>(load_uint(bytes, 2, encoding.big_endian) << 16 |
-                                load_uint(bytes + 2, 2, encoding.big_endian));
-  const bool delimiter = header.tag >> 16 == 0xFFFE;
-  if (delimiter || !encoding.explicit_vr || !read_explicit(bytes, left, encoding, header)) {
+  header.tag = load_tag(bytes, encoding.big_endian);
+  const std::uint64_t implicit_length = length_of(load_uint(bytes + 4, 4, encoding.big_endian));
+  const bool delimiter = is_delimiter(header.tag);
+  const bool is_explicit = !delimiter && encoding.explicit_vr &&
+                           (read_explicit(bytes, left, encoding, header) ||
+                            read_illegal(position, end, encoding, header));
+  if (!is_explicit) {
     if (!delimiter && encoding.explicit_vr && header.tag != 0) {
       warn_once(warned_implicit_,
                 "Some elements have no value representation although the transfer syntax is "
@@ -89,7 +141,7 @@ ElementWalker::Header ElementWalker::read_header(std::uint64_t position, std::ui
     }
     header.vr = delimiter ? Vr{0} : dictionary_vr(header.tag);
     header.value = 8;
-    header.length = length_of(load_uint(bytes + 4, 4, encoding.big_endian));
+    header.length = implicit_length;
   }
   header.value += position;
   return header;
@@ -165,16 +217,31 @@ std::uint64_t ElementWalker::walk_element(const Header& header, std::uint64_t en
   }
   std::uint64_t next = header.value + header.length;
   if (sequence && header.length > 0) {
-    // A sequence of VR UN is implicit little endian whatever surrounds it (PS3.5 6.2.2, note 4).
-    const Encoding inner = header.vr == vr_code("UN") ? Encoding{false, false} : encoding;
+    const std::uint64_t items_end = undefined ? end : next;
+    // A sequence of VR UN is implicit little endian whatever surrounds it (PS3.5 6.2.2, note 4),
+    // but some writers leave the value representations in.
+    const Encoding inner = header.vr != vr_code("UN")
+                               ? encoding
+                               : Encoding{items_are_explicit(header.value, items_end), false};
     std::unique_ptr<std::vector<DataSet>> items;
     if (wanted == vr_code("SQ")) items = std::make_unique<std::vector<DataSet>>();
-    next = walk_items(header.value, undefined ? end : next, undefined, inner, depth + 1,
-                      items.get(), header.tag);
+    next =
+        walk_items(header.value, items_end, undefined, inner, depth + 1, items.get(), header.tag);
     element.items = std::move(items);
   }
   if (wanted) out->add(std::move(element));
   return next;
+}
+
+/// Whether the first element in little-endian items at `position` has a value representation.
+bool ElementWalker::items_are_explicit(std::uint64_t position, std::uint64_t end) {
+  for (; end - position >= 8; position += 8) {
+    const std::byte* bytes = source_.view(position, 8);
+    const Tag tag = load_tag(bytes, false);
+    if (tag == kSequenceEnd) return false;
+    if (!is_delimiter(tag)) return is_known_vr(static_cast<Vr>(load_uint(bytes + 4, 2, true)));
+  }
+  return false;
 }
 
 std::uint64_t ElementWalker::walk_items(std::uint64_t position, std::uint64_t end, bool undefined,

@@ -12,6 +12,11 @@ namespace salus::io::dicom {
 /// True for the value representations of PS3.5 table 6.2-1.
 bool is_known_vr(Vr vr);
 
+/// True if the explicit element at `position` has letters that are no value representation ("??",
+/// blanks, NULs, lower case) before a length of 16 bits, which leads to `end` or to a later element
+/// of an explicit data set. An implicit element has the low half of its length there.
+bool has_illegal_vr(ByteSource& source, std::uint64_t position, std::uint64_t end, bool big_endian);
+
 /// Walks elements, sequences and items, keeping the elements that have a dictionary VR.
 ///
 /// Nothing is believed: every length is checked against what encloses it, nesting is limited to 64
@@ -36,6 +41,8 @@ class ElementWalker {
   };
   Header read_header(std::uint64_t position, std::uint64_t end, Encoding encoding);
   bool read_explicit(const std::byte* bytes, std::uint64_t left, Encoding encoding, Header& header);
+  bool read_illegal(std::uint64_t position, std::uint64_t end, Encoding encoding, Header& header);
+  bool items_are_explicit(std::uint64_t position, std::uint64_t end);
   std::uint64_t walk_element(const Header& header, std::uint64_t end, Encoding encoding, int depth,
                              DataSet* out);
   std::uint64_t walk_items(std::uint64_t position, std::uint64_t end, bool undefined,
@@ -49,7 +56,7 @@ class ElementWalker {
   ByteSource& source_;
   std::vector<std::string>& warnings_;
   std::int64_t count_ = 0;
-  bool warned_implicit_ = false;
+  bool warned_implicit_ = false, warned_illegal_ = false;
 };
 
 }  // namespace salus::io::dicom

@@ -31,7 +31,7 @@ std::optional<LookupTable> read_table(ParsedFile& file, const DataSet& item, boo
         fmt::format("A lookup table has {} entries where its descriptor says {}.",
                     table.entries.size(), count));
   }
-  table.explanation = text(source, item, kLutExplanation);
+  table.explanation = utf8_text(file, item, kLutExplanation);
   return table;
 }
 
@@ -86,7 +86,7 @@ void read_windows(ParsedFile& file, const DataSet& item, GrayscaleChain& chain) 
   const std::vector<double> widths = numbers(*file.source, item, kWindowWidth);
   if (centers.empty() && widths.empty()) return;
   read_function(file, item, chain);
-  const std::vector<std::string> names = texts(*file.source, item, kWindowExplanation);
+  const std::vector<std::string> names = utf8_texts(file, item, kWindowExplanation);
   const double least = chain.function == VoiFunction::kLinear ? 1.0 : 0.0;
   for (std::size_t i = 0; i < std::min(centers.size(), widths.size()); ++i) {
     const bool wide = chain.function == VoiFunction::kLinear ? widths[i] >= least : widths[i] > 0;
@@ -106,8 +106,8 @@ GrayscaleChain read_chain(ParsedFile& file, const PixelLayout& layout, std::int6
   read_modality(file, layout, functional_group(file.data, frame, kPixelTransformSequence), chain);
   const DataSet* voi = functional_group(file.data, frame, kFrameVoiSequence);
   read_windows(file, voi ? *voi : file.data, chain);
-  // VOI LUTs take what the modality transform gives, so their first value may be negative.
-  const bool negative = layout.is_signed || chain.intercept < 0;
+  // VOI LUTs take what the modality transform gives: of a table never a negative value.
+  const bool negative = !chain.modality_lut && (layout.is_signed || chain.intercept < 0);
   for (std::size_t i = 0; const DataSet* item = file.data.item(kVoiLutSequence, i); ++i) {
     if (std::optional<LookupTable> table = read_table(file, *item, negative)) {
       chain.voi_luts.push_back(std::move(*table));
@@ -120,8 +120,8 @@ GrayscaleChain read_chain(ParsedFile& file, const PixelLayout& layout, std::int6
 }
 
 /// `value` as a pixel of the layout would be read: -2000 and 63536 are the same 16 bits.
-std::int64_t in_signedness(double value, const PixelLayout& layout) {
-  auto v = static_cast<std::int64_t>(value);
+double in_signedness(double value, const PixelLayout& layout) {
+  double v = std::trunc(value);
   if (layout.is_signed) {
     if (v > 32767 && v <= 65535 && layout.bits_allocated <= 16) v -= 65536;
     if (v > 127 && v <= 255 && layout.bits_allocated <= 8) v -= 256;
@@ -177,18 +177,9 @@ std::optional<PaddingRange> read_padding(ParsedFile& file, const PixelLayout& la
   const std::vector<double> limit = numbers(*file.source, file.data, limit_tag, 1);
   const double first = value[0];
   const double last = limit.empty() || std::isnan(limit[0]) ? first : limit[0];
-  constexpr double kExact = 9007199254740992.0;
-  if (layout.is_float && (first != std::floor(first) || last != std::floor(last) ||
-                          std::abs(first) > kExact || std::abs(last) > kExact)) {
-    file.warnings.push_back(fmt::format(
-        "{} is not a whole number; its pixels are not counted as padding.", tag_name(value_tag)));
-    return std::nullopt;
-  }
-  const auto as_pixel = [&](double v) {
-    return layout.is_float ? static_cast<std::int64_t>(v) : in_signedness(v, layout);
-  };
-  const std::int64_t a = as_pixel(first), b = as_pixel(last);
-  return PaddingRange{std::min(a, b), std::max(a, b)};
+  const auto as_pixel = [&](double v) { return layout.is_float ? v : in_signedness(v, layout); };
+  const auto [low, high] = std::minmax({as_pixel(first), as_pixel(last)});
+  return PaddingRange{low, high};
 }
 
 }  // namespace salus::io::dicom

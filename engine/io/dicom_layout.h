@@ -16,15 +16,16 @@ struct PixelLayout {
   int bits_allocated = 0, bits_stored = 0, high_bit = 0;
   bool is_signed = false;
   bool is_float = false;
-  bool planar = false;      ///< PlanarConfiguration 1: red plane, green plane, blue plane
-  std::string photometric;  ///< upper case, as the file says it
+  bool planar = false;       ///< PlanarConfiguration 1: red plane, green plane, blue plane
+  bool full_chroma = false;  ///< each pixel has its chroma although `photometric` says 4:2:2
+  std::string photometric;   ///< upper case, as the file says it
 
   std::int64_t pixels_per_frame() const { return rows * columns; }
   std::int64_t values_per_frame() const { return rows * columns * samples; }
   bool is_palette() const { return photometric == "PALETTE COLOR"; }
   bool is_ybr() const { return photometric.starts_with("YBR_"); }
   /// Chroma of two neighbouring pixels stored once (uncompressed only).
-  bool is_422() const { return photometric.ends_with("_422"); }
+  bool is_422() const { return photometric.ends_with("_422") && !full_chroma; }
   /// Type of a stored value, wide enough for BitsAllocated.
   PixelType type() const;
   /// Bits of one uncompressed frame.

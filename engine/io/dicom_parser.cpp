@@ -10,6 +10,7 @@
 #include "engine/io/dicom.h"
 #include "engine/io/dicom_elements.h"
 #include "engine/io/error.h"
+#include "engine/io/text_encoding.h"
 
 namespace salus::io {
 namespace dicom {
@@ -100,13 +101,18 @@ TransferSyntax declared_syntax(ParsedFile& file) {
 
 /// Corrects the declared encoding where the first element contradicts it.
 void match_encoding(ParsedFile& file, std::uint64_t begin) {
-  if (file.source->size() - begin < 8) return;
+  const std::uint64_t end = file.source->size();
+  if (end - begin < 8) return;
+  const bool illegal_vr =
+      file.syntax.explicit_vr && has_illegal_vr(*file.source, begin, end, file.syntax.big_endian);
   const std::byte* bytes = file.source->view(begin, 8);
   Encoding found = guess_encoding(bytes);
   TransferSyntax& syntax = file.syntax;
   // Two letters that no standard knows are still a value representation where one should be.
   const auto letter = [](std::byte b) { return b >= std::byte{'A'} && b <= std::byte{'Z'}; };
-  if (syntax.explicit_vr && letter(bytes[4]) && letter(bytes[5])) found.explicit_vr = true;
+  if (illegal_vr || (syntax.explicit_vr && letter(bytes[4]) && letter(bytes[5]))) {
+    found.explicit_vr = true;
+  }
   if (found.explicit_vr == syntax.explicit_vr && found.big_endian == syntax.big_endian) return;
   syntax.explicit_vr = found.explicit_vr;
   syntax.big_endian = found.big_endian;
@@ -117,7 +123,23 @@ void match_encoding(ParsedFile& file, std::uint64_t begin) {
       syntax.name));
 }
 
+std::string character_set(ParsedFile& file) {
+  const std::vector<std::string> sets = texts(*file.source, file.data, kCharacterSet);
+  return sets.empty() ? "" : sets[0];
+}
+
 }  // namespace
+
+std::string utf8_text(ParsedFile& file, const DataSet& data, Tag tag) {
+  return decode_text(text(*file.source, data, tag), character_set(file));
+}
+
+std::vector<std::string> utf8_texts(ParsedFile& file, const DataSet& data, Tag tag) {
+  const std::string charset = character_set(file);
+  std::vector<std::string> values = texts(*file.source, data, tag);
+  for (std::string& value : values) value = decode_text(value, charset);
+  return values;
+}
 
 bool plausible_start(std::span<const std::byte> head) {
   if (head.size() < 8) return false;

@@ -37,6 +37,12 @@ struct ParsedFile {
 ///         nesting is broken, or the transfer syntax is unknown or not a still image.
 ParsedFile parse_file(const std::string& path, const ReadLimits& limits);
 
+/// Text of one element of `data` (a data set or item of `file`) in UTF-8, by the file's
+/// SpecificCharacterSet; "" if absent.
+std::string utf8_text(ParsedFile& file, const DataSet& data, Tag tag);
+/// The values of such a text.
+std::vector<std::string> utf8_texts(ParsedFile& file, const DataSet& data, Tag tag);
+
 /// True if `head` can begin a DICOM file; see looks_like_dicom.
 bool plausible_start(std::span<const std::byte> head);
 

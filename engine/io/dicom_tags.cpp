@@ -21,6 +21,7 @@ struct Entry {
 constexpr Entry kEntries[] = {
     {kMediaStorageSopClass, vr_code("UI"), "MediaStorageSOPClassUID"},
     {kTransferSyntaxUid, vr_code("UI"), "TransferSyntaxUID"},
+    {kCharacterSet, vr_code("CS"), "SpecificCharacterSet"},
     {kSopClass, vr_code("UI"), "SOPClassUID"},
     {kSopInstance, vr_code("UI"), "SOPInstanceUID"},
     {kAccession, vr_code("SH"), "AccessionNumber"},

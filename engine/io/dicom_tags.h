@@ -19,7 +19,8 @@ constexpr Vr vr_code(const char (&letters)[3]) {
 constexpr Tag kItem = 0xFFFEE000, kItemEnd = 0xFFFEE00D, kSequenceEnd = 0xFFFEE0DD;
 
 constexpr Tag kMediaStorageSopClass = 0x00020002, kTransferSyntaxUid = 0x00020010;
-constexpr Tag kSopClass = 0x00080016, kSopInstance = 0x00080018, kAccession = 0x00080050;
+constexpr Tag kCharacterSet = 0x00080005, kSopClass = 0x00080016, kSopInstance = 0x00080018,
+              kAccession = 0x00080050;
 constexpr Tag kModality = 0x00080060, kManufacturer = 0x00080070;
 constexpr Tag kPatientName = 0x00100010, kPatientId = 0x00100020, kBirthDate = 0x00100030;
 constexpr Tag kBodyPart = 0x00180015, kSliceThickness = 0x00180050, kViewPosition = 0x00185101;

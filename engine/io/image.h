@@ -60,10 +60,15 @@ struct VoiWindow {
 };
 
 /// Inclusive range of stored values that are padding (PixelPaddingValue and its RangeLimit), in the
-/// signedness of the pixels.
+/// signedness of the pixels: whole numbers for integer pixels, any for float ones. Every value of
+/// every PixelType is a double.
 struct PaddingRange {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
+  double low = 0;
+  double high = 0;
+
+  bool operator==(const PaddingRange& other) const {
+    return low == other.low && high == other.high;
+  }
 };
 
 /// Grayscale transform of one frame (PS3.3 C.11.1, C.11.2); Enhanced files may have one per frame.
@@ -94,10 +99,11 @@ struct Image {
   bool monochrome1 = false;          ///< invert last
   int bits_stored = 8;               ///< 1..32; for float pixels 32 or 64
   bool is_signed = false;
-  std::optional<PaddingRange> padding;
-  std::vector<std::optional<Geometry>> geometry;       ///< empty, or one per frame
-  std::optional<std::array<double, 2>> pixel_spacing;  ///< mm between rows, between columns
-  std::optional<double> slice_thickness;               ///< mm
+  std::optional<PaddingRange> padding;  ///< of all frames, unless `frame_padding` says otherwise
+  std::vector<std::optional<PaddingRange>> frame_padding;  ///< one per frame, or empty
+  std::vector<std::optional<Geometry>> geometry;           ///< empty, or one per frame
+  std::optional<std::array<double, 2>> pixel_spacing;      ///< mm between rows, between columns
+  std::optional<double> slice_thickness;                   ///< mm
 
   std::string format;           ///< "DICOM", "PNG", "JPEG", "TIFF", "NIfTI", "NPY", "NPZ"
   std::string transfer_syntax;  ///< UID; DICOM only
@@ -112,6 +118,9 @@ struct Image {
 
   const GrayscaleChain& chain(std::int64_t frame) const {
     return gray.size() == 1 ? gray[0] : gray[frame];
+  }
+  const std::optional<PaddingRange>& padding_of(std::int64_t frame) const {
+    return frame_padding.empty() ? padding : frame_padding[frame];
   }
 };
 

@@ -41,6 +41,7 @@ class Transform {
   explicit Transform(const GrayscaleChain& chain) : chain_(chain) {}
   double operator()(double stored) const {
     if (!chain_.modality_lut) return stored * chain_.slope + chain_.intercept;
+    if (std::isnan(stored)) return stored;
     const LookupTable& table = *chain_.modality_lut;
     const double last = static_cast<double>(table.entries.size()) - 1;
     const double at = std::clamp(stored - static_cast<double>(table.first), 0.0, last);
@@ -100,7 +101,8 @@ class Statistics {
 /// For images whose reader set no chain.
 const GrayscaleChain kIdentity;
 
-/// Applies the chain of each frame to each value and hands (index, modality value) to `f`.
+/// Applies the chain of each frame to each value and hands (frame, index, stored value, modality
+/// value, whether a row ends) to `f`.
 template <typename F>
 void for_each_value(const Image& image, F f) {
   const std::int64_t per_frame = image.pixels.values_per_frame();
@@ -110,7 +112,7 @@ void for_each_value(const Image& image, F f) {
       const Transform transform(image.gray.empty() ? kIdentity : image.chain(frame));
       for (std::int64_t i = 0; i < per_frame; ++i) {
         const std::int64_t at = frame * per_frame + i;
-        f(at, static_cast<double>(stored[at]), transform(static_cast<double>(stored[at])),
+        f(frame, at, static_cast<double>(stored[at]), transform(static_cast<double>(stored[at])),
           (i + 1) % per_row == 0);
       }
     }
@@ -136,7 +138,7 @@ PixelType integer_type(double minimum, double maximum) {
 template <typename T>
 void store(const Image& image, std::vector<std::byte>& bytes) {
   T* out = reinterpret_cast<T*>(bytes.data());
-  for_each_value(image, [out](std::int64_t at, double, double value, bool) {
+  for_each_value(image, [out](std::int64_t, std::int64_t at, double, double value, bool) {
     out[at] = static_cast<T>(value);
   });
 }
@@ -168,17 +170,16 @@ ModalityValues modality_values(const Image& image) {
   Statistics statistics(values);
   bool whole = is_integer(image.pixels.type);
   bool identity = true;
-  const std::optional<PaddingRange>& padding = image.padding;
   for (const GrayscaleChain& chain : image.gray) identity = identity && is_identity(chain);
-  for_each_value(image, [&](std::int64_t, double stored, double value, bool row_ends) {
-    statistics.add(value);
-    whole = whole && value == std::floor(value);
-    if (padding && stored >= static_cast<double>(padding->low) &&
-        stored <= static_cast<double>(padding->high)) {
-      ++values.padding_count;
-    }
-    if (row_ends) statistics.end_row();
-  });
+  for_each_value(image,
+                 [&](std::int64_t frame, std::int64_t, double stored, double value, bool row_ends) {
+                   statistics.add(value);
+                   whole = whole && value == std::floor(value);
+                   const std::optional<PaddingRange>& padding = image.padding_of(frame);
+                   if (padding && stored >= padding->low && stored <= padding->high)
+                     ++values.padding_count;
+                   if (row_ends) statistics.end_row();
+                 });
   statistics.finish();
   if (whole) {
     values.type = identity ? image.pixels.type : integer_type(values.minimum, values.maximum);

@@ -13,7 +13,7 @@ struct ModalityValues {
   PixelType type = PixelType::kF32;  ///< an integer type where every value is exact, else kF32
   std::vector<std::byte> bytes;
   double minimum = 0, maximum = 0, mean = 0;  ///< over all values, padding included; float64
-  std::int64_t padding_count = 0;             ///< values inside Image::padding
+  std::int64_t padding_count = 0;             ///< values inside the padding of their frame
   std::int64_t nan_count = 0;                 ///< left out of minimum, maximum and mean
 };
 

@@ -57,8 +57,9 @@ int Descriptor::close() {
   return fd < 0 ? 0 : ::close(fd);
 }
 
+// O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused below.
 InputFile::InputFile(const std::string& path)
-    : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    : path_(path), fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (fd_.get() < 0) throw_system_error("Cannot open", path, errno);
   struct stat info{};
   if (::fstat(fd_.get(), &info) != 0) throw_system_error("Cannot read", path, errno);

@@ -52,7 +52,7 @@ std::vector<Input> series_inputs(const std::vector<std::string>& files) {
     const std::string series = series_of(file);
     const auto [found, is_new] = place.emplace(series, inputs.size());
     if (series.empty() || is_new) {
-      inputs.push_back({file, {file}});
+      inputs.push_back({file, {file}, !series.empty()});
     } else {
       inputs[found->second].files.push_back(file);
     }
@@ -65,7 +65,8 @@ Volume read_input(const Input& input, const VolumeOptions& options, const ReadLi
   if (input.files.size() > 1) return read_series(input.files, options, limits);
   Volume volume;
   volume.image = read_image(input.files.at(0), limits);
-  return volume;
+  if (!input.series || !has_placed_frames(volume.image)) return volume;
+  return volume_of_frames(std::move(volume.image), input.files[0], options);
 }
 
 VolumeOptions allow_irregular(const std::vector<std::string>& names) {
@@ -73,12 +74,14 @@ VolumeOptions allow_irregular(const std::vector<std::string>& names) {
   const std::map<std::string, bool*> known{{"missing", &options.allow_missing},
                                            {"duplicates", &options.allow_duplicates},
                                            {"uneven", &options.allow_uneven},
-                                           {"tilt", &options.allow_tilt}};
+                                           {"tilt", &options.allow_tilt},
+                                           {"mixed", &options.allow_mixed}};
   for (const std::string& name : names) {
     const auto found = known.find(name);
     if (found == known.end()) {
       throw UsageError(fmt::format(
-          "'{}' is no irregularity of a series; there are missing, duplicates, uneven and tilt.",
+          "'{}' is no irregularity of a series; there are missing, duplicates, uneven, tilt and "
+          "mixed.",
           name));
     }
     *found->second = true;

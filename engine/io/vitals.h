@@ -20,7 +20,8 @@ struct VitalsCounts {
   std::int64_t rows = 0;         ///< measurements that the source gives, missing ones not included
   std::int64_t missing = 0;      ///< empty, NaN, or -1 where the source says that this is missing
   std::int64_t nameless = 0;     ///< rows without a variable's name, left out
-  std::int64_t duplicates = 0;   ///< rows with time and variable of a row before them
+  std::int64_t duplicates = 0;   ///< rows with time and variable of a row before them; this and the
+                                 ///< next two also count rows that have labels of a step alone
   std::int64_t unsorted = 0;     ///< rows earlier than the row before them
   std::int64_t future = 0;       ///< rows later than VitalsOptions::latest
   std::int64_t empty_stays = 0;  ///< stays without a single event, which are kept
@@ -59,11 +60,11 @@ struct VitalsTable {
   std::int64_t stays() const { return static_cast<std::int64_t>(ids.size()); }
 };
 
-/// What is done with rows that are not as they should be; they are counted in any case.
+/// What is done with rows that are not as they should be; they are counted in any case. Labels of
+/// steps go with their rows, but a step has each label once: the last that is stated.
 enum class RowPolicy {
   kAccept,  ///< duplicates stay, in their order; unsorted rows are sorted; future rows stay
-  kDrop,    ///< of duplicates the last one stays; unsorted and future rows are left out, and with
-            ///< the future the labels of its steps
+  kDrop,    ///< of duplicates the last one stays; unsorted and future rows are left out
   kRefuse   ///< an error that names file and line
 };
 
@@ -85,7 +86,7 @@ struct VitalsOptions {
 ///
 /// Statics are Age, Gender, Height, ICUType and the Weight of the first minute, -1 being missing;
 /// every other row, later weights included, is an event.
-/// \param sources   each a folder or a .tar.gz (or .tar).
+/// \param sources   each a folder, a .tar.gz (or .tar), or the file of one stay.
 /// \param outcomes  Outcomes files, "RecordID,..."; their columns are the labels, -1 being missing.
 ///                  May be empty: no labels.
 VitalsTable read_physionet2012(const std::vector<std::string>& sources,
@@ -94,8 +95,9 @@ VitalsTable read_physionet2012(const std::vector<std::string>& sources,
 
 /// PhysioNet/CinC Challenge 2019: one `.psv` per stay, a row per hour, "NaN" being missing.
 ///
-/// Time is ICULOS less that of the first row; statics are Age, Gender, Unit1, Unit2, HospAdmTime
-/// and the first ICULOS; SepsisLabel, where there, is a step label. \param sources as above.
+/// Time is ICULOS less that of the first row, which is the earliest where unsorted rows are sorted;
+/// statics are Age, Gender, Unit1, Unit2, HospAdmTime and that first ICULOS; SepsisLabel, where there,
+/// is a step label. \param sources as above.
 VitalsTable read_physionet2019(const std::vector<std::string>& sources,
                                const VitalsOptions& options = {});
 

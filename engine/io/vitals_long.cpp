@@ -8,6 +8,7 @@
 #include "engine/io/table.h"
 #include "engine/io/vitals_labels.h"
 #include "engine/io/vitals_rows.h"
+#include "engine/io/vitals_steps.h"
 
 namespace salus::io {
 namespace {
@@ -108,27 +109,35 @@ class LongTableReader {
     if (!labels_.has_text[0]) return;
     table_.step_label_names = labels_.names;
     const std::size_t width = labels_.names.size();
+    std::vector<StepRows> steps(stays_.size());
     for (std::size_t r = 0; r < labels_.ids.size(); ++r) {
       const auto found = places_.find(labels_.ids[r]);
       if (found == places_.end()) {
         ++table_.counts.strangers;
         continue;
       }
-      const std::string where = fmt::format("{} {} column time", labels_.path, labels_.places[r]);
-      const double time = parse_time(labels_.texts[r][0], where);
-      if (time > options_.latest && options_.future == RowPolicy::kDrop) continue;
-      StayRows& rows = stays_[found->second];
-      if (!rows.step_time.empty() && time <= rows.step_time.back()) {
-        throw Error(where +
-                    ": the time is not after that of the stay's row above; sort the labels "
-                    "of each stay by time.");
-      }
-      rows.step_time.push_back(time);
+      StepRows& rows = steps[found->second];
+      rows.time.push_back(parse_time(labels_.texts[r][0], label_place(r) + " column time"));
       const auto first = labels_.numbers.begin() + static_cast<std::ptrdiff_t>(r * width);
-      rows.step_labels.insert(rows.step_labels.end(), first,
-                              first + static_cast<std::ptrdiff_t>(width));
+      rows.labels.insert(rows.labels.end(), first, first + static_cast<std::ptrdiff_t>(width));
+      rows.place.push_back(static_cast<std::int64_t>(r));
+      rows.counted.push_back(false);
     }
-    for (const StayRows& rows : stays_) table_.counts.unlabelled += rows.step_time.empty();
+    settle_labels(steps);
+  }
+
+  std::string label_place(std::size_t row) const {
+    return fmt::format("{} {}", labels_.path, labels_.places[row]);
+  }
+
+  void settle_labels(const std::vector<StepRows>& steps) {
+    const auto where = [this](std::int64_t row) {
+      return label_place(static_cast<std::size_t>(row));
+    };
+    for (std::size_t n = 0; n < stays_.size(); ++n) {
+      settle_steps(steps[n], options_, where, table_.counts, stays_[n]);
+      table_.counts.unlabelled += stays_[n].step_time.empty();
+    }
   }
 
   const LongTableFiles& files_;

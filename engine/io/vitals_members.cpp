@@ -1,4 +1,4 @@
-// Files of folders and archives, read by one thread and parsed by several.
+// Files of stays, folders and archives of them, read by one thread and parsed by several.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 #include <mutex>
 #include <thread>
 #include <tuple>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 #include "engine/io/error.h"
@@ -153,24 +153,20 @@ bool is_hidden(const std::string& path) {
   return path[slash == std::string::npos ? 0 : slash + 1] == '.';
 }
 
-/// Calls `take` for each file of the source; false from it ends the reading. A file of a folder that
-/// cannot be read is handed to `leave_out`.
-template <typename Take, typename LeaveOut>
-void read_source(const std::string& source, const std::string& suffix, const Take& take,
-                 const LeaveOut& leave_out) {
-  std::error_code ignored;
-  if (!fs::is_directory(source, ignored)) {
-    TarReader archive(source, kMostFileBytes);
-    TarReader::File file;
-    while (archive.next(file, suffix)) {
-      if (is_hidden(file.name)) continue;
-      if (!take(TextMember{source + ":" + file.name, stem_of(file.name, suffix), file.bytes}))
-        return;
-    }
-    return;
+template <typename Take>
+void read_archive(const std::string& source, const std::string& suffix, const Take& take) {
+  TarReader archive(source, kMostFileBytes);
+  TarReader::File file;
+  while (archive.next(file, suffix)) {
+    if (is_hidden(file.name)) continue;
+    if (!take(TextMember{source + ":" + file.name, stem_of(file.name, suffix), file.bytes})) return;
   }
+}
+
+/// The files of a folder, in alphabetical order.
+std::vector<std::string> files_in(const std::string& source, const std::string& suffix) {
   std::vector<std::string> paths;
-  std::error_code problem;
+  std::error_code problem, ignored;
   fs::directory_iterator folder(source, problem);
   if (problem) throw_system_error("Cannot read folder", source, problem.value());
   for (const auto& entry : folder) {
@@ -180,7 +176,18 @@ void read_source(const std::string& source, const std::string& suffix, const Tak
     }
   }
   std::sort(paths.begin(), paths.end());
-  for (const std::string& path : paths) {
+  return paths;
+}
+
+/// Calls `take` for each file of the source; false from it ends the reading. A file that is not in an
+/// archive and cannot be read is handed to `leave_out`.
+template <typename Take, typename LeaveOut>
+void read_source(const std::string& source, const std::string& suffix, const Take& take,
+                 const LeaveOut& leave_out) {
+  std::error_code ignored;
+  const bool folder = fs::is_directory(source, ignored);
+  if (!folder && !source.ends_with(suffix)) return read_archive(source, suffix, take);
+  for (const std::string& path : folder ? files_in(source, suffix) : std::vector{source}) {
     TextMember member{path, stem_of(path, suffix), ""};
     try {
       member.text = read_text(path, kMostFileBytes);
@@ -215,12 +222,35 @@ std::vector<std::int64_t> produce(const std::vector<std::string>& sources,
     if (!wanted) return first_of_source;
     if (number == first_of_source.back()) {
       throw Error(
-          fmt::format("{} holds no file named *{}; name the folder or archive that has one "
-                      "per stay.",
+          fmt::format("{} holds no file named *{}; name such a file, or the folder or archive "
+                      "that has one per stay.",
                       source, suffix));
     }
   }
   return first_of_source;
+}
+
+/// The stays without those whose id an earlier one has. \throws salus::Error if `options` leave none out.
+std::vector<StayRows> take_unique(std::vector<ParsedStay>& parsed, const VitalsOptions& options,
+                                  VitalsCounts& counts) {
+  std::vector<StayRows> stays;
+  stays.reserve(parsed.size());
+  std::unordered_map<std::string, const std::string*> origins;
+  for (ParsedStay& stay : parsed) {
+    const auto [first, fresh] = origins.try_emplace(stay.rows.id, &stay.origin);
+    if (fresh) {
+      stays.push_back(std::move(stay.rows));
+    } else if (!options.unreadable) {
+      throw Error(
+          fmt::format("Two stays have the id \"{}\": {} and {}; an id may stand for one stay only.",
+                      stay.rows.id, *first->second, stay.origin));
+    } else {
+      options.unreadable(fmt::format("{}: there is another stay with the id \"{}\" before it, {}.",
+                                     stay.origin, stay.rows.id, *first->second));
+      ++counts.unreadable;
+    }
+  }
+  return stays;
 }
 
 }  // namespace
@@ -262,18 +292,7 @@ void read_members(const std::vector<std::string>& sources, const std::string& su
   });
   for (const auto& [number, reason] : results.unreadable) options.unreadable(reason);
   table.counts.unreadable += std::ssize(results.unreadable);
-  std::vector<StayRows> stays;
-  stays.reserve(results.stays.size());
-  std::unordered_set<std::string> seen;
-  for (ParsedStay& stay : results.stays) {
-    if (tolerant && !seen.insert(stay.rows.id).second) {
-      options.unreadable(fmt::format("{}: there is another stay with the id \"{}\" before it.",
-                                     stay.origin, stay.rows.id));
-      ++table.counts.unreadable;
-      continue;
-    }
-    stays.push_back(std::move(stay.rows));
-  }
+  const auto stays = take_unique(results.stays, options, table.counts);
   for (const VitalsWorker& worker : workers) add_counts(table.counts, worker.counts);
   merge_stays(stays, table);
 }

@@ -6,6 +6,7 @@
 
 #include "engine/io/error.h"
 #include "engine/io/vitals_rows.h"
+#include "engine/io/vitals_steps.h"
 
 namespace salus::io {
 namespace {
@@ -45,7 +46,7 @@ class StayParser {
     while (lines_.next(line)) {
       if (!line.empty()) add_row(line);
     }
-    settle_rows(stay_.rows, options_, member_.origin, worker_.counts);
+    settle();
     return std::move(stay_);
   }
 
@@ -68,7 +69,6 @@ class StayParser {
         if (column.place == kHours) hours_ = c;
       } else if (names_[c] == kLabel) {
         column.kind = Column::kLabel;
-        labelled_ = true;
       } else {
         column.place = static_cast<std::size_t>(worker_.names.number(names_[c]));
       }
@@ -88,7 +88,8 @@ class StayParser {
   }
 
   void add_row(std::string_view line) {
-    const double time = start_row(line);
+    const double hour = start_row(line);
+    const std::size_t before = stay_.rows.size();
     std::size_t c = 0;
     float label = kMissing;
     for (std::string_view rest = line; c < columns_.size(); ++c) {
@@ -106,15 +107,33 @@ class StayParser {
         ++worker_.counts.missing;
       } else {
         stay_.rows.push_back(
-            {time, static_cast<std::int32_t>(column.place), value, lines_.number()});
+            {hour, static_cast<std::int32_t>(column.place), value, lines_.number()});
       }
     }
-    if (time > options_.latest && options_.future == RowPolicy::kDrop) return;
-    stay_.step_time.push_back(time);
-    stay_.step_labels.push_back(labelled_ ? label : kMissing);
+    steps_.time.push_back(hour);
+    steps_.labels.push_back(label);
+    steps_.place.push_back(lines_.number());
+    steps_.counted.push_back(stay_.rows.size() > before);
   }
 
-  /// Checks the number of cells and returns the row's time.
+  /// Counts hours from the first row, in order of time where rows are sorted; settles rows and labels.
+  void settle() {
+    if (!steps_.time.empty()) {
+      const double first = options_.unsorted == RowPolicy::kAccept
+                               ? *std::min_element(steps_.time.begin(), steps_.time.end())
+                               : steps_.time.front();
+      stay_.statics[kHours] = static_cast<float>(first);
+      for (VitalsRow& row : stay_.rows) row.time -= first;
+      for (double& time : steps_.time) time -= first;
+    }
+    settle_rows(stay_.rows, options_, member_.origin, worker_.counts);
+    const auto where = [this](std::int64_t line) {
+      return fmt::format("{} line {}", member_.origin, line);
+    };
+    settle_steps(steps_, options_, where, worker_.counts, stay_);
+  }
+
+  /// Checks the number of cells and returns the row's hour.
   double start_row(std::string_view line) {
     const auto cells = static_cast<std::size_t>(std::count(line.begin(), line.end(), '|')) + 1;
     if (cells != columns_.size()) {
@@ -128,13 +147,7 @@ class StayParser {
       fail_at(member_.origin, lines_.number(), "ICULOS", static_cast<int>(hours_) + 1,
               "the hour of the row is missing.");
     }
-    if (stay_.step_time.empty() && stay_.rows.empty()) first_ = hours;
-    const double time = static_cast<double>(hours) - first_;
-    if (!stay_.step_time.empty() && time <= stay_.step_time.back()) {
-      fail_at(member_.origin, lines_.number(), "ICULOS", static_cast<int>(hours_) + 1,
-              "the hour is not after that of the row above; the labels need rows in order.");
-    }
-    return time;
+    return hours;
   }
 
   const TextMember& member_;
@@ -142,11 +155,10 @@ class StayParser {
   VitalsWorker& worker_;
   LineReader lines_;
   StayRows stay_;
+  StepRows steps_;  ///< in hours of ICULOS, as `stay_.rows`, until settle()
   std::vector<std::string_view> names_;
   std::vector<Column> columns_;
   std::size_t hours_ = static_cast<std::size_t>(-1);
-  double first_ = 0;
-  bool labelled_ = false;
 };
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
-#include <unordered_set>
 
 #include "engine/io/error.h"
 
@@ -31,13 +30,16 @@ std::int32_t NameTable::number(std::string_view name) {
   return number(VitalsVariable{std::string(name), ""});
 }
 
+void refuse_row(const std::string& where, const char* what, const char* option) {
+  throw Error(fmt::format("{}: {}; correct the file, or set {} to accept or drop such rows.", where,
+                          what, option));
+}
+
 namespace {
 
 [[noreturn]] void refuse(const VitalsRow& row, const std::string& origin, const char* what,
                          const char* option) {
-  throw Error(
-      fmt::format("{} line {}: {}; correct the file, or set {} to accept or drop such rows.",
-                  origin, row.line, what, option));
+  refuse_row(fmt::format("{} line {}", origin, row.line), what, option);
 }
 
 /// Counts rows that are earlier than the greatest time before them; drops or refuses them.
@@ -155,12 +157,7 @@ void merge_stays(const std::vector<StayRows>& stays, VitalsTable& table) {
   table.time.reserve(events);
   table.variable.reserve(events);
   table.value.reserve(events);
-  std::unordered_set<std::string> seen;
   for (const StayRows& stay : stays) {
-    if (!seen.insert(stay.id).second) {
-      throw Error(
-          fmt::format("Two stays have the id \"{}\"; an id may stand for one stay only.", stay.id));
-    }
     table.ids.push_back(stay.id);
     table.patients.push_back(stay.patient.empty() ? stay.id : stay.patient);
     for (const VitalsRow& row : stay.rows) {

@@ -22,6 +22,10 @@ inline constexpr float kMissing = std::numeric_limits<float>::quiet_NaN();
 [[noreturn]] void fail_at(const std::string& origin, std::int64_t line, std::string_view column,
                           int number, const std::string& what);
 
+/// Throws Error that a policy refuses the row at `where` ("FILE line 12"): what is wrong with it, and
+/// the option that says so.
+[[noreturn]] void refuse_row(const std::string& where, const char* what, const char* option);
+
 /// Lines of a text with their numbers, LF or CRLF.
 class LineReader {
  public:
@@ -91,7 +95,7 @@ void order_variables(std::vector<VitalsVariable>& variables);
 std::vector<std::int32_t> places_of(const NameTable& names,
                                     const std::vector<VitalsVariable>& variables);
 
-/// Appends the stays, in their order. \throws salus::Error if two have one id.
+/// Appends the stays, in their order. Their ids are unique.
 void merge_stays(const std::vector<StayRows>& stays, VitalsTable& table);
 
 void add_counts(VitalsCounts& sum, const VitalsCounts& more);
@@ -102,17 +106,19 @@ struct VitalsWorker {
   VitalsCounts counts;
 };
 
-/// One file of a folder or archive.
+/// The file of one stay.
 struct TextMember {
   std::string origin;  ///< as errors name it
   std::string name;    ///< without folders and suffix
   std::string text;
 };
 
-/// Reads every file with `suffix` of the sources on `threads` threads and merges the stays that
-/// `parse` makes of them into `table`, in the order of sources and names.
-/// \throws salus::Error the first one in that order, unless `options` leave unreadable files out; also
-///         if a source has no such file, or cannot be read itself.
+/// Reads every file with `suffix` of the sources (folders, archives, or such files themselves) on
+/// `threads` threads and merges the stays that `parse` makes of them into `table`, in the order of
+/// sources and names.
+/// \throws salus::Error the first one in that order, or that two stays have one id, unless `options`
+///         leave unreadable files out; also if a folder or archive has no such file, or cannot be read
+///         itself.
 void read_members(const std::vector<std::string>& sources, const std::string& suffix,
                   const VitalsOptions& options,
                   const std::function<StayRows(const TextMember&, VitalsWorker&)>& parse,

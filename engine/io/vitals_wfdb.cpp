@@ -6,7 +6,6 @@
 #include <cmath>
 #include <filesystem>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "engine/io/error.h"
 #include "engine/io/posix.h"
@@ -60,17 +59,14 @@ class RecordReader {
       : options_(options), windows_(windows) {}
 
   void add(const Record& record) {
-    if (!seen_.insert(record.id).second) {
-      throw Error(
-          fmt::format("Two records have the name \"{}\"; name one folder above both, so that their "
-                      "folders tell them apart.",
-                      record.id));
-    }
+    const VitalsCounts before = table_.counts;
     try {
+      require_unique(record);
       add_stays(record);
     } catch (const Error& error) {
       if (!options_.unreadable) throw;
       options_.unreadable(error.what());
+      table_.counts = before;
       ++table_.counts.unreadable;
     }
   }
@@ -87,15 +83,27 @@ class RecordReader {
   }
 
  private:
-  /// The numbers of a record's signals among the variables.
+  void require_unique(const Record& record) {
+    const auto [first, fresh] = headers_.try_emplace(record.id, record.header);
+    if (fresh) return;
+    throw Error(
+        fmt::format("Two records have the name \"{}\": {} and {}; name one folder above both, so "
+                    "that their folders tell them apart.",
+                    record.id, first->second, record.header));
+  }
+
+  /// The numbers of a record's signals among the variables, whose names a record that is left out
+  /// adds none to.
   std::vector<std::int32_t> variables_of(const WfdbRecord& record) {
+    const auto& signals = record.signals;
+    for (std::size_t s = 0; s < signals.size(); ++s) {
+      if (!signals[s].description.empty()) continue;
+      throw Error(fmt::format(
+          "{}.hea: signal {} has no description, which names its variable; add it to the header.",
+          record.name, s));
+    }
     std::vector<std::int32_t> variables;
-    for (const WfdbSignal& signal : record.signals) {
-      if (signal.description.empty()) {
-        throw Error(fmt::format(
-            "{}.hea: signal {} has no description, which names its variable; add it to the header.",
-            record.name, variables.size()));
-      }
+    for (const WfdbSignal& signal : signals) {
       variables.push_back(names_.number({signal.description, signal.unit}));
     }
     return variables;
@@ -217,7 +225,7 @@ class RecordReader {
   std::vector<std::size_t> record_of_;  ///< of each stay
   std::vector<float> window_labels_;
   NameTable names_;
-  std::unordered_set<std::string> seen_;
+  std::unordered_map<std::string, std::string> headers_;  ///< of each record met, by its id
 };
 
 }  // namespace

@@ -3,26 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include "engine/io/dicom.h"
 #include "engine/io/error.h"
+#include "engine/io/volume_slices.h"
 
 namespace salus::io {
-namespace {
 
-using Vector = std::array<double, 3>;
+std::string Series::name(const Slice& slice) const {
+  if (images[slice.file].pixels.frames == 1) return fmt::format("'{}'", paths[slice.file]);
+  return fmt::format("frame {} of '{}'", slice.frame + 1, paths[slice.file]);
+}
+
+namespace {
 
 /// Direction cosines of slices of one series agree to the digits that DS text has.
 constexpr double kSameDirection = 1e-4;
 constexpr double kSameSpacing = 1e-4;
-
-double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
-
-Vector cross(const Vector& a, const Vector& b) {
-  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
 
 bool same_direction(const Vector& a, const Vector& b) {
   for (std::size_t i = 0; i < 3; ++i) {
@@ -31,21 +28,6 @@ bool same_direction(const Vector& a, const Vector& b) {
   return true;
 }
 
-/// One frame of one file, before sorting.
-struct Slice {
-  std::size_t file = 0;
-  std::int64_t frame = 0;
-  Geometry geometry;
-  double position = 0;  ///< along the normal, mm
-};
-
-/// The files of a series, read and found to belong together.
-struct Series {
-  std::vector<std::string> paths;
-  std::vector<Image> images;
-  std::vector<Slice> slices;
-};
-
 bool same_spacing(const Image& a, const Image& b) {
   if (a.pixel_spacing.has_value() != b.pixel_spacing.has_value()) return false;
   if (!a.pixel_spacing) return true;
@@ -53,29 +35,70 @@ bool same_spacing(const Image& a, const Image& b) {
          std::abs((*a.pixel_spacing)[1] - (*b.pixel_spacing)[1]) <= kSameSpacing;
 }
 
-/// Refuses `image` if it cannot stand in one volume with `first`.
-void check_belongs(const Image& first, const std::string& first_path, const Image& image,
-                   const std::string& path) {
-  const Pixels &a = first.pixels, &b = image.pixels;
-  const auto refuse = [&](const std::string& what) {
-    throw Error(fmt::format("'{}' and '{}' cannot be one volume: {}. Give the files of one series.",
-                            first_path, path, what));
-  };
+/// Why the slices of two files cannot be one volume; "" if they can.
+std::string difference(const Image& first, const Image& second) {
+  const Pixels &a = first.pixels, &b = second.pixels;
   if (a.rows != b.rows || a.columns != b.columns || a.samples != b.samples) {
-    refuse(fmt::format("they have {} x {} and {} x {} pixels of {} and {} samples", a.rows,
-                       a.columns, b.rows, b.columns, a.samples, b.samples));
+    return fmt::format("they have {} x {} and {} x {} pixels of {} and {} samples", a.rows,
+                       a.columns, b.rows, b.columns, a.samples, b.samples);
   }
-  if (a.type != b.type || first.is_signed != image.is_signed) {
-    refuse("their pixels are stored differently");
+  if (a.type != b.type || first.is_signed != second.is_signed) {
+    return "their pixels are stored differently";
   }
-  if (first.photometric != image.photometric || first.modality != image.modality) {
-    refuse("they differ in modality or photometric interpretation");
+  if (first.photometric != second.photometric || first.modality != second.modality) {
+    return "they differ in modality or photometric interpretation";
   }
-  if (first.patient_id != image.patient_id) refuse("they are of different patients");
-  if (!same_spacing(first, image)) refuse("their pixel spacings differ");
+  return same_spacing(first, second) ? "" : "their pixel spacings differ";
 }
 
-void add_slices(Series& series, std::size_t file) {
+/// The same of two slices.
+std::string difference(const Series& series, const Slice& a, const Slice& b) {
+  if (a.file != b.file) {
+    std::string of_files = difference(series.images[a.file], series.images[b.file]);
+    if (!of_files.empty()) return of_files;
+    if (series.frames_of_reference[a.file] != series.frames_of_reference[b.file]) {
+      return "their positions are of different frames of reference";
+    }
+  }
+  const bool same = same_direction(a.geometry.row_cosine, b.geometry.row_cosine) &&
+                    same_direction(a.geometry.column_cosine, b.geometry.column_cosine);
+  return same ? "" : "their orientations differ";
+}
+
+/// Refuses a slice that is not like the first one.
+void refuse_mixed(const Series& series, const Slice& slice) {
+  const Slice& first = series.slices[0];
+  const std::string why = difference(series, first, slice);
+  if (why.empty()) return;
+  throw Error(fmt::format(
+      "{} and {} cannot be one volume: {}. Give the files of one series, or allow 'mixed' to read "
+      "the most slices that belong together.",
+      series.name(first), series.name(slice), why));
+}
+
+/// Leaves the largest number of slices that agree with each other.
+void keep_largest_group(Series& series, Volume& volume) {
+  std::vector<std::vector<Slice>> groups;
+  for (const Slice& slice : series.slices) {
+    const auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& some) {
+      return difference(series, some[0], slice).empty();
+    });
+    group == groups.end() ? groups.push_back({slice}) : group->push_back(slice);
+  }
+  const auto largest =
+      std::max_element(groups.begin(), groups.end(),
+                       [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  for (const auto& group : groups) {
+    if (&group == &*largest) continue;
+    volume.problems.push_back(
+        fmt::format("{} of {} slices were left out: {} and {} cannot be one volume, {}.",
+                    group.size(), series.slices.size(), series.name((*largest)[0]),
+                    series.name(group[0]), difference(series, (*largest)[0], group[0])));
+  }
+  series.slices = std::move(*largest);
+}
+
+void add_slices(Series& series, std::size_t file, const VolumeOptions& options) {
   const Image& image = series.images[file];
   for (std::int64_t f = 0; f < image.pixels.frames; ++f) {
     const auto at = static_cast<std::size_t>(f);
@@ -86,27 +109,38 @@ void add_slices(Series& series, std::size_t file) {
           f + 1, series.paths[file]));
     }
     series.slices.push_back({file, f, *image.geometry[at], 0});
+    if (!options.allow_mixed) refuse_mixed(series, series.slices.back());
   }
 }
 
-Series read_files(const std::vector<std::string>& files, const ReadLimits& limits) {
+void check_identities(const DicomIdentities& first, const std::string& first_path,
+                      const DicomIdentities& other, const std::string& path) {
+  if (other.series_uid != first.series_uid) {
+    throw Error(fmt::format("'{}' and '{}' are of different series.", first_path, path));
+  }
+  if (other.patient_id != first.patient_id) {
+    throw Error(fmt::format("'{}' and '{}' cannot be one volume: they are of different patients.",
+                            first_path, path));
+  }
+}
+
+Series read_files(const std::vector<std::string>& files, const VolumeOptions& options,
+                  const ReadLimits& limits) {
   if (files.empty()) throw Error("No file was given to read a volume from.");
   Series series;
   series.paths = files;
-  std::string series_uid;
+  DicomIdentities first;
   std::int64_t left = limits.max_pixel_bytes;
   for (std::size_t i = 0; i < files.size(); ++i) {
-    const std::string uid = read_dicom_identities(files[i]).series_uid;
-    if (i == 0) series_uid = uid;
-    if (uid != series_uid) {
-      throw Error(fmt::format("'{}' and '{}' are of different series.", files[0], files[i]));
-    }
+    const DicomIdentities identities = read_dicom_identities(files[i]);
+    if (i == 0) first = identities;
+    check_identities(first, files[0], identities, files[i]);
     ReadLimits rest = limits;
     rest.max_pixel_bytes = left;
     series.images.push_back(read_dicom(files[i], rest));
+    series.frames_of_reference.push_back(identities.frame_of_reference_uid);
     left -= static_cast<std::int64_t>(series.images[i].pixels.bytes->size());
-    check_belongs(series.images[0], files[0], series.images[i], files[i]);
-    add_slices(series, i);
+    add_slices(series, i, options);
   }
   return series;
 }
@@ -114,90 +148,10 @@ Series read_files(const std::vector<std::string>& files, const ReadLimits& limit
 void sort_slices(Series& series) {
   const Geometry& first = series.slices[0].geometry;
   const Vector normal = cross(first.row_cosine, first.column_cosine);
-  for (Slice& slice : series.slices) {
-    if (!same_direction(slice.geometry.row_cosine, first.row_cosine) ||
-        !same_direction(slice.geometry.column_cosine, first.column_cosine)) {
-      throw Error(fmt::format("'{}' and '{}' cannot be one volume: their orientations differ.",
-                              series.paths[0], series.paths[slice.file]));
-    }
-    slice.position = dot(slice.geometry.origin, normal);
-  }
+  for (Slice& slice : series.slices) slice.position = dot(slice.geometry.origin, normal);
   std::stable_sort(series.slices.begin(), series.slices.end(),
                    [](const Slice& a, const Slice& b) { return a.position < b.position; });
 }
-
-/// Looks for irregular steps between neighbouring slices.
-class StepChecker {
- public:
-  StepChecker(const Series& series, const VolumeOptions& options, Volume& volume)
-      : series_(series), options_(options), volume_(volume) {}
-
-  void run() {
-    const std::vector<Slice>& slices = series_.slices;
-    if (slices.size() < 2) return;
-    volume_.slice_spacing = usual_step();
-    for (std::size_t i = 1; i < slices.size(); ++i) check(slices[i - 1], slices[i]);
-  }
-
- private:
-  /// The median of the steps that are not duplicates.
-  double usual_step() const {
-    std::vector<double> steps;
-    for (std::size_t i = 1; i < series_.slices.size(); ++i) {
-      const double step = series_.slices[i].position - series_.slices[i - 1].position;
-      if (step > options_.tolerance_mm) steps.push_back(step);
-    }
-    if (steps.empty()) return 0;
-    const auto middle = steps.begin() + static_cast<std::ptrdiff_t>((steps.size() - 1) / 2);
-    std::nth_element(steps.begin(), middle, steps.end());
-    return *middle;
-  }
-
-  void check(const Slice& a, const Slice& b) {
-    const double spacing = volume_.slice_spacing, step = b.position - a.position;
-    const double tolerance = options_.tolerance_mm * (spacing > 0 ? spacing : 1.0);
-    const std::string between =
-        fmt::format("between '{}' and '{}'", series_.paths[a.file], series_.paths[b.file]);
-    if (step <= tolerance) {
-      report(options_.allow_duplicates, "duplicates",
-             fmt::format("Two slices lie at {:.4g} mm, {}.", a.position, between));
-      return;
-    }
-    const double multiple = std::round(step / spacing);
-    if (multiple >= 2 && std::abs(step - multiple * spacing) <= multiple * tolerance) {
-      report(options_.allow_missing, "missing",
-             fmt::format("{} slices are missing {}: the step is {:.4g} mm, usually {:.4g} mm.",
-                         multiple - 1, between, step, spacing));
-    } else if (std::abs(step - spacing) > tolerance) {
-      report(options_.allow_uneven, "uneven",
-             fmt::format("The step {} is {:.4g} mm, usually {:.4g} mm.", between, step, spacing));
-    }
-    check_tilt(a, b, step, tolerance, between);
-  }
-
-  /// With a tilted gantry the slices shift within their plane from one to the next.
-  void check_tilt(const Slice& a, const Slice& b, double step, double tolerance,
-                  const std::string& between) {
-    Vector shift{};
-    for (std::size_t i = 0; i < 3; ++i) shift[i] = b.geometry.origin[i] - a.geometry.origin[i];
-    const double across =
-        std::hypot(dot(shift, a.geometry.row_cosine), dot(shift, a.geometry.column_cosine));
-    if (across <= tolerance) return;
-    report(options_.allow_tilt, "tilt",
-           fmt::format("The slices shift by {:.4g} mm within their plane over {:.4g} mm {}: the "
-                       "gantry was tilted.",
-                       across, step, between));
-  }
-
-  void report(bool allowed, const char* name, const std::string& sentence) {
-    if (!allowed) throw Error(fmt::format("{} Allow '{}' to read it anyway.", sentence, name));
-    volume_.problems.push_back(sentence);
-  }
-
-  const Series& series_;
-  const VolumeOptions& options_;
-  Volume& volume_;
-};
 
 bool same_chain(const GrayscaleChain& a, const GrayscaleChain& b) {
   if (a.modality_lut || b.modality_lut || !a.voi_luts.empty() || !b.voi_luts.empty()) return false;
@@ -208,13 +162,38 @@ bool same_chain(const GrayscaleChain& a, const GrayscaleChain& b) {
                     });
 }
 
+/// One chain and one padding where all slices have the same.
+void merge_equal(Image& image) {
+  const auto& chains = image.gray;
+  if (std::all_of(chains.begin(), chains.end(),
+                  [&](const GrayscaleChain& chain) { return same_chain(chain, chains[0]); })) {
+    image.gray.resize(1);
+  }
+  auto& paddings = image.frame_padding;
+  image.padding.reset();
+  if (std::all_of(paddings.begin(), paddings.end(),
+                  [&](const auto& padding) { return padding == paddings[0]; })) {
+    image.padding = paddings[0];
+    paddings.clear();
+  }
+}
+
+void add_warnings(const Image& from, Image& to) {
+  for (const std::string& warning : from.warnings) {
+    if (std::find(to.warnings.begin(), to.warnings.end(), warning) == to.warnings.end()) {
+      to.warnings.push_back(warning);
+    }
+  }
+}
+
 /// Frames of all files in slice order, with what belongs to each.
-void assemble(Series& series, Volume& volume) {
+void assemble(const Series& series, Volume& volume) {
   Image& out = volume.image;
-  out = series.images[0];
+  out = series.images[series.slices[0].file];
   out.gray.clear();
   out.geometry.clear();
   out.warnings.clear();
+  out.frame_padding.clear();
   out.pixels.frames = static_cast<std::int64_t>(series.slices.size());
   const std::size_t frame_bytes = out.pixels.bytes_per_frame();
   auto bytes = std::make_shared<std::vector<std::byte>>();
@@ -223,34 +202,47 @@ void assemble(Series& series, Volume& volume) {
     const Image& image = series.images[slice.file];
     const std::byte* frame = image.pixels.frame(slice.frame);
     bytes->insert(bytes->end(), frame, frame + frame_bytes);
+    out.bits_stored = std::max(out.bits_stored, image.bits_stored);
     out.gray.push_back(image.chain(slice.frame));
+    out.frame_padding.push_back(image.padding_of(slice.frame));
     out.geometry.emplace_back(slice.geometry);
     volume.files.push_back(series.paths[slice.file]);
+    volume.frames.push_back(slice.frame);
+    add_warnings(image, out);
   }
   out.pixels.bytes = std::move(bytes);
-  const bool same = std::all_of(out.gray.begin(), out.gray.end(), [&](const GrayscaleChain& chain) {
-    return same_chain(chain, out.gray[0]);
-  });
-  if (same) out.gray.resize(1);
-  for (const Image& image : series.images) {
-    for (const std::string& warning : image.warnings) {
-      if (std::find(out.warnings.begin(), out.warnings.end(), warning) == out.warnings.end()) {
-        out.warnings.push_back(warning);
-      }
-    }
-  }
+  merge_equal(out);
+}
+
+Volume volume_of(Series series, const VolumeOptions& options) {
+  Volume volume;
+  if (options.allow_mixed) keep_largest_group(series, volume);
+  sort_slices(series);
+  check_steps(series, options, volume);
+  assemble(series, volume);
+  return volume;
 }
 
 }  // namespace
 
 Volume read_series(const std::vector<std::string>& files, const VolumeOptions& options,
                    const ReadLimits& limits) {
-  Series series = read_files(files, limits);
-  sort_slices(series);
-  Volume volume;
-  StepChecker(series, options, volume).run();
-  assemble(series, volume);
-  return volume;
+  return volume_of(read_files(files, options, limits), options);
+}
+
+bool has_placed_frames(const Image& image) {
+  // The first frame of any file may have the place that stands beside all of them.
+  return std::any_of(image.geometry.begin() + (image.geometry.empty() ? 0 : 1),
+                     image.geometry.end(), [](const auto& place) { return place.has_value(); });
+}
+
+Volume volume_of_frames(Image image, const std::string& path, const VolumeOptions& options) {
+  Series series;
+  series.paths = {path};
+  series.frames_of_reference = {""};
+  series.images.push_back(std::move(image));
+  add_slices(series, 0, options);
+  return volume_of(std::move(series), options);
 }
 
 }  // namespace salus::io

@@ -9,11 +9,12 @@ namespace salus::io {
 
 /// One signal of a WFDB record (header(5) of the WFDB application guide).
 struct WfdbSignal {
-  std::string file;         ///< as the header names it
-  std::string description;  ///< "MLII"
-  std::string unit;         ///< "mV" where the header states none
-  int format = 0;           ///< 16 or 212
-  double gain = 200;        ///< ADC units per physical unit; a stated 0 (uncalibrated) reads as 200
+  std::string file;           ///< as the header names it
+  std::string description;    ///< "MLII"
+  std::string unit;           ///< "mV" where the header states none
+  int format = 0;             ///< 16 or 212
+  double gain = 200;          ///< ADC units per physical unit, below 0 if the signal is inverted; a
+                              ///< stated 0 (uncalibrated) reads as 200
   std::int32_t baseline = 0;  ///< ADC value of 0 physical units; the ADC zero where not stated
   int resolution = 0;         ///< bits; 0 if not stated
   std::int32_t adc_zero = 0;
@@ -41,7 +42,7 @@ struct WfdbAnnotation {
 struct WfdbRecord {
   std::string name;
   double frequency = 250;   ///< samples per second and signal
-  std::int64_t length = 0;  ///< samples per signal
+  std::int64_t length = 0;  ///< samples per signal; 0 without signals
   std::vector<WfdbSignal> signals;
   std::vector<std::string> comments;  ///< lines after '#'; they may describe the patient
 };
@@ -55,7 +56,7 @@ struct WfdbRecord {
 /// \throws salus::Error naming file and line: a malformed header, a signal file that is shorter
 /// than
 ///         the header claims (checked before anything is allocated), a first sample or checksum
-///         that is not the header's.
+///         that is not the header's. Many headers have a checksum of 0 for one that was not taken.
 WfdbRecord read_wfdb(const std::string& path);
 
 /// Reads MIT annotations, "100.atr".

@@ -99,7 +99,7 @@ class HeaderParser {
       if (!length || !word.empty() || *length < 0 || *length > kMostSamples) {
         fail(fmt::format("has \"{}\" for the number of samples", words[3]));
       }
-      record.length = *length;
+      record.length = *signals > 0 ? *length : 0;  // no signals have no samples, whatever is stated
       header_.has_length = *length > 0;
     }
     return *signals;
@@ -128,7 +128,9 @@ class HeaderParser {
     parsed.checksum = number(6, "checksum");
     number(7, "block size");
     if (words.size() > 8) {
-      parsed.signal.description = std::string(line.substr(words[8].data() - line.data()));
+      const std::size_t end = line.find_last_not_of(" \t") + 1;
+      const auto begin = static_cast<std::size_t>(words[8].data() - line.data());
+      parsed.signal.description = std::string(line.substr(begin, end - begin));
     }
     header_.lines.push_back(std::move(parsed));
   }
@@ -162,7 +164,7 @@ class HeaderParser {
   void gain_word(std::string_view stated, WfdbSignal& signal) {
     std::string_view word = stated;
     const auto gain = take_number<double>(word);
-    bool good = gain && std::isfinite(*gain) && *gain >= 0;
+    bool good = gain && std::isfinite(*gain);
     has_baseline_ = false;
     if (good && word.starts_with('(')) {
       word.remove_prefix(1);
@@ -178,7 +180,7 @@ class HeaderParser {
       word = {};
     }
     if (!good || !word.empty()) fail(fmt::format("has \"{}\" for the gain", stated));
-    if (*gain > 0) signal.gain = *gain;
+    if (*gain != 0) signal.gain = *gain;
   }
 
   LineReader lines_;

@@ -10,7 +10,8 @@ namespace salus::measure {
   line(histogram_equalize)          \
   line(vitals_grid)                 \
   line(gru_d)                       \
-  line(similarity)
+  line(similarity)                  \
+  line(kmeans)
 // clang-format on
 
 #define SALUS_DECLARE(name) std::vector<KernelCase> name##_cases();

@@ -2,6 +2,7 @@
 #include <ATen/TensorOperators.h>
 
 #include "engine/measure/kernel_cases.h"
+#include "engine/measure/made_up_rows.h"
 #include "kernels/similarity.h"
 #include "kernels/similarity_cost.h"
 #include "kernels/similarity_scan_plan_build.h"
@@ -11,13 +12,6 @@ namespace {
 
 /// An H100's, from which the search is planned for the model.
 constexpr kernels::similarity::DeviceLimits kLimits{.processors = 132, .shared_bytes = 227 * 1024};
-
-/// float32 [count, dim] whose values have no period within the rows.
-at::Tensor made_up_rows(std::int64_t count, std::int64_t dim) {
-  const auto index = at::arange(count * dim, at::kLong);
-  const auto bits = (index * 2654435761L).bitwise_right_shift(9).bitwise_and(0xffff);
-  return (bits.to(at::kFloat) / 65536 - 0.5).view({count, dim});
-}
 
 KernelCase topk_case(const std::string& problem, std::int64_t queries, std::int64_t count,
                      std::int64_t dim, at::ScalarType dtype) {
@@ -49,6 +43,12 @@ KernelCase topk_case(const std::string& problem, std::int64_t queries, std::int6
 }
 
 }  // namespace
+
+at::Tensor made_up_rows(std::int64_t count, std::int64_t dim) {
+  const auto index = at::arange(count * dim, at::kLong);
+  const auto bits = (index * 2654435761L).bitwise_right_shift(9).bitwise_and(0xffff);
+  return (bits.to(at::kFloat) / 65536 - 0.5).view({count, dim});
+}
 
 std::vector<KernelCase> similarity_cases() {
   return {

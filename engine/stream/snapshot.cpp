@@ -38,7 +38,7 @@ static_assert(sizeof(Header) == 128, "the layout of the file");
 Header header_of(const StreamModel& model) {
   Header header;
   header.history = model.options().history;
-  header.duplicates = static_cast<std::int32_t>(model.options().duplicates);
+  header.duplicates = static_cast<std::int32_t>(*model.options().duplicates);
   model.identity().copy(header.identity.data(), header.identity.size());
   header.state_bytes = model.state_bytes();
   return header;

@@ -47,6 +47,10 @@ infer::Bundle without_weights(infer::Bundle bundle) {
 
 StreamOptions completed(StreamOptions options, const infer::Bundle& bundle) {
   if (!options.refractory) options.refractory = bundle.alarms.refractory;
+  const data::RowRules rules = bundle.stay_transform().row_rules();
+  if (!options.duplicates) options.duplicates = rules.duplicates;
+  if (rules.future != io::RowPolicy::kAccept)
+    options.latest = std::min(options.latest, rules.latest);
   if (options.history < 0 || options.history > kMostHistory) {
     throw UsageError(fmt::format("A history of {} bins cannot be kept; 0 to {} can.",
                                  options.history, kMostHistory));
@@ -77,7 +81,7 @@ StreamModel::StreamModel(const infer::Bundle& bundle, std::shared_ptr<const Step
     : bundle_(without_weights(bundle)),
       transform_(bundle.stay_transform()),
       options_(completed(options, bundle)),
-      grid_(transform_.grid(), options.history + 1, options.duplicates),
+      grid_(transform_.grid(), options.history + 1, *options_.duplicates),
       network_(std::move(network)),
       identity_(identity_of(bundle)),
       static_width_(transform_.static_width()) {

@@ -22,9 +22,9 @@ struct StreamOptions {
   /// risk is that of the batch; each bin kept costs a row of cells (StayGrid), and all together a
   /// second copy of the network's state. Events later than that are counted and left out.
   std::int32_t history = 0;
-  /// Corrections: events of one stay, variable and time, as StayGrid has them. The default is that of
-  /// the batch reader.
-  io::RowPolicy duplicates = io::RowPolicy::kAccept;
+  /// Corrections: events of one stay, variable and time, as StayGrid has them; without a value
+  /// as the bundle's rules for rows say.
+  std::optional<io::RowPolicy> duplicates = std::nullopt;
   double latest =
       std::numeric_limits<double>::infinity();  ///< later events are counted and left out
   double stale_after = std::numeric_limits<double>::infinity();  ///< of silence

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <sys/utsname.h>
 #include <torch/version.h>
 
@@ -63,6 +64,7 @@ std::string describe_environment(const std::string& config_path, const std::stri
   utsname system{};
   uname(&system);
   nlohmann::ordered_json json;
+  json["salus"] = SALUS_VERSION;
   json["libtorch"] = TORCH_VERSION;
   json["compiler"] = __VERSION__;
   json["system"] = std::string(system.sysname) + " " + system.release + " " + system.machine;
@@ -70,7 +72,11 @@ std::string describe_environment(const std::string& config_path, const std::stri
   json["processors_usable"] = io::available_threads();
   json["threads"] = at::get_num_threads();
   json["device"] = device;
-  if (device.rfind("cuda", 0) == 0) json["gpu"] = gpu_name();
+  if (device.rfind("cuda", 0) == 0) {
+    json["gpu"] = gpu_name();
+    json["cuda"] = at::detail::getCUDAHooks().versionCUDART();
+    json["cudnn"] = at::detail::getCUDAHooks().versionRuntimeCuDNN();
+  }
   json["git_revision"] = git_revision(config_path);
   json["data_sha256"] = data_hash;
   json["fast_dev_run"] = fast_dev_run;

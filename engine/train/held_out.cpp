@@ -53,6 +53,7 @@ void append(infer::ScoredCases& to, infer::ScoredCases&& more) {
   evaluate::Predictions &a = to.predictions, &b = more.predictions;
   append(a.ids, std::move(b.ids));
   append(a.hours, std::move(b.hours));
+  append(a.onsets, std::move(b.onsets));
   append(a.patients, std::move(b.patients));
   append(a.targets, std::move(b.targets));
   append(a.probabilities, std::move(b.probabilities));

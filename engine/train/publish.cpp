@@ -170,14 +170,15 @@ std::vector<evaluate::Calibration> fit_calibrations(
 
 std::vector<infer::OperatingPoint> choose_operating_points(
     const Task& task, const std::vector<evaluate::OperatingRule>& rules,
-    const evaluate::Predictions& predictions, const std::function<void(const std::string&)>& warn) {
+    const evaluate::Predictions& predictions, double label_lead,
+    const std::function<void(const std::string&)>& warn) {
   std::vector<infer::OperatingPoint> points;
   if (task.kind == TaskKind::kRegression || task.kind == TaskKind::kMulticlass) return points;
   for (std::size_t i = 0; i < task.labels.size(); ++i) {
     const auto before = points.size();
     for (const auto& rule : rules) {
       try {
-        const auto chosen = evaluate::choose_threshold(rule, predictions, i);
+        const auto chosen = evaluate::choose_threshold(rule, predictions, i, label_lead);
         points.push_back({chosen.name, task.labels[i], chosen.threshold});
       } catch (const Error& error) {
         warn(fmt::format("Warning: \"{}\" has no operating point {}: {}", task.labels[i],
@@ -205,7 +206,8 @@ Completed complete_bundle(infer::Bundle& bundle, const PublishConfig& config,
                                         scored.predictions.targets, warn);
   calibrate(scored, infer::Session(bundle, registry, device));
   bundle.operating_points =
-      choose_operating_points(bundle.task, config.operating_points, scored.predictions, warn);
+      choose_operating_points(bundle.task, config.operating_points, scored.predictions,
+                              infer::evaluation_options(bundle).steps.label_lead, warn);
   auto evaluation = evaluate::evaluate(scored.predictions, infer::evaluation_options(bundle));
   nlohmann::ordered_json metrics;
   metrics["validation"] = nlohmann::ordered_json::parse(evaluate::to_json(evaluation));

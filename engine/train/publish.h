@@ -38,10 +38,12 @@ std::vector<evaluate::Calibration> fit_calibrations(
     const std::function<void(const std::string&)>& warn);
 
 /// Thresholds of every label by every rule, in the order of the rules. One that cannot be reached
-/// is left out, and `warn` is told; a label with none gets 0.5.
+/// is left out, and `warn` is told; a label with none gets 0.5. `label_lead` is as in
+/// evaluate::StepOptions.
 std::vector<infer::OperatingPoint> choose_operating_points(
     const Task& task, const std::vector<evaluate::OperatingRule>& rules,
-    const evaluate::Predictions& predictions, const std::function<void(const std::string&)>& warn);
+    const evaluate::Predictions& predictions, double label_lead,
+    const std::function<void(const std::string&)>& warn);
 
 /// What complete_bundle() found on cases that were held out.
 struct Completed {

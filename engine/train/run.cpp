@@ -297,6 +297,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   const Config transform = config.table("transform");
   auto parts = read_parts(data::open_source(data, transform, plan.task, options.threads), data);
   parts.source->describe(plan.sizes);
+  if (const auto remarks = parts.source->remarks(); !remarks.empty()) say(remarks);
   require_turns(parts, plan.members.size());
   fit_augmentation(plan, config, transform);
   data.has("cache");  // read by cache_parts(), after unknown keys are looked for

@@ -4,6 +4,8 @@
 #include <ATen/cpu/Utils.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "engine/io/error.h"
@@ -112,6 +114,31 @@ void read_class_weights(const Config& table, const Task& task, LossConfig& confi
   if (!ok) {
     throw UsageError(fmt::format("{} must be \"balanced\" or {} numbers above 0{}.",
                                  table.where("class_weights"), expected,
+                                 task.kind == TaskKind::kBinary ? " ([negative, positive])" : ""));
+  }
+}
+
+void read_sampler(const Config& train, const Task& task, TrainConfig& config) {
+  using Kind = data::Sampler::Kind;
+  const auto name = train.get_choice("sampler", {"shuffle", "balanced", "weighted"}, "shuffle");
+  config.sampler = name == "balanced"   ? Kind::kBalanced
+                   : name == "weighted" ? Kind::kWeighted
+                                        : Kind::kShuffle;
+  if (config.sampler == Kind::kShuffle) return;
+  if (task.kind == TaskKind::kRegression) {
+    throw UsageError(fmt::format("{} = \"{}\" needs classes, which a regression has not.",
+                                 train.where("sampler"), name));
+  }
+  if (config.sampler == Kind::kBalanced) return;
+  config.sampler_weights = train.get_doubles("sampler_weights");
+  const std::size_t expected = task.kind == TaskKind::kBinary ? 2 : task.labels.size();
+  const auto& weights = config.sampler_weights;
+  const bool ok =
+      weights.size() == expected && std::all_of(weights.begin(), weights.end(),
+                                                [](double w) { return w > 0 && std::isfinite(w); });
+  if (!ok) {
+    throw UsageError(fmt::format("{} must be {} numbers above 0{}.", train.where("sampler_weights"),
+                                 expected,
                                  task.kind == TaskKind::kBinary ? " ([negative, positive])" : ""));
   }
 }
@@ -225,10 +252,8 @@ TrainConfig read_train_config(Config& root, const Task& task, const std::string&
   config.accumulate = at_least(train, "accumulate", 1, 1);
   config.clip_norm = not_negative(train, "clip_norm", 0);
   config.drop_last = train.get_bool("drop_last", false);
-  const bool balanced =
-      train.get_choice("sampler", {"shuffle", "balanced"}, "shuffle") == "balanced";
+  read_sampler(train, task, config);
   config.bucket = train.get_bool("bucket", false);
-  config.sampler = balanced ? data::Sampler::Kind::kBalanced : data::Sampler::Kind::kShuffle;
   config.monitor =
       train.get_string("monitor", task.kind == TaskKind::kRegression ? "loss" : "auroc");
   config.keep_last = train.get_choice("keep", {"best", "last"}, "best") == "last";

@@ -62,7 +62,8 @@ enum class Precision { kFloat32, kBFloat16, kFloat16 };
 ///   accumulate = 1           # batches per optimiser step
 ///   clip_norm = 0.0          # 0 = off
 ///   drop_last = false
-///   sampler = "shuffle"      # shuffle, balanced
+///   sampler = "shuffle"      # shuffle; balanced: each class as often; weighted: by the class's
+///   sampler_weights = [1, 3] # weight ([negative, positive], or one a label); see data::Sampler
 ///   bucket = false           # batches of stays of like length, which are faster
 ///   monitor = "auroc"        # metric on validation that picks the best epoch
 ///   keep = "best"            # best by the monitor, or last: the end of the schedule, whatever
@@ -89,6 +90,7 @@ struct TrainConfig {
   double clip_norm = 0;
   bool drop_last = false;
   data::Sampler::Kind sampler = data::Sampler::Kind::kShuffle;
+  std::vector<double> sampler_weights;
   bool bucket = false;
   std::string monitor;
   bool keep_last = false;  ///< the last epoch's weights count as the best

@@ -104,13 +104,17 @@ bool Trainer::Impl::stop_requested() const {
 bool Trainer::Impl::run_epoch() {
   const auto start = Clock::now();
   const double before = state.epoch_seconds;
-  const data::Sampler sampler{config.sampler, config.seed, config.bucket ? config.batch_size : 0};
+  const data::Sampler sampler{config.sampler, config.seed, config.bucket ? config.batch_size : 0,
+                              config.sampler_weights};
   const Subset& subset = train->subset();
   auto order = sampler.epoch(*subset.dataset, subset.positions, state.epoch);
   order.resize(std::min<std::size_t>(order.size(), batches * config.batch_size));
   epoch_cases = static_cast<std::int64_t>(order.size());
-  const Augmentation how{config.augment, config.seed, state.epoch, config.channel_mean,
-                         config.channel_stddev};
+  Augmentation how{config.augment, config.seed, state.epoch};
+  if (!config.channel_mean.empty()) {  // else the images are not normalised
+    how.mean = config.channel_mean;
+    how.stddev = config.channel_stddev;
+  }
   const auto stream = train->stream(order, state.batch * config.batch_size, config.batch_size,
                                     config.augments ? &how : nullptr);
   step->train_mode();

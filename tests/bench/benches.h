@@ -32,6 +32,8 @@ void bench_vitals(const Options& options);
 void bench_vitals_read(const Options& options);
 /// Ten nearest of `rows` unit vectors of 256 values for `batch` queries.
 void bench_similarity(const Options& options);
+/// `steps` iterations of Lloyd's algorithm: `rows` points of 256 values, `batch` clusters.
+void bench_kmeans(const Options& options);
 /// Training steps by the Trainer on the 28 x 28 images of an NPZ.
 void bench_train(const Options& options);
 /// 224 x 224 x 3 images through a prepared network.

@@ -120,6 +120,17 @@ def _similarity(setup, rows, batch, dtype):
                      limit="memory_bytes_per_second", cost_per_item=rows * 256 * size / batch)
 
 
+def kmeans(setup):
+    points, clusters, steps = 100_000, 256, 10
+    common = ["--rows", str(points), "--batch", str(clusters), "--steps", str(steps),
+              "--threads", str(setup.threads)]
+    peers = [Peer("scikit-learn", [PEERS / "kmeans.py", "sklearn", *common]),
+             Peer("faiss", [PEERS / "kmeans.py", "faiss", *common])]
+    yield Benchmark("kmeans", f"k-means, {points} x 256, {clusters} clusters, {steps} iterations",
+                    "points", ["kmeans", *common], peers, tolerance=1e-3,
+                    limit="bfloat16_flops", cost_per_item=2 * 256 * clusters)
+
+
 def train(setup):
     common = ["--threads", str(setup.threads), "--batch", "128", "--steps", str(setup.train_steps),
               "--device", setup.device, PNEUMONIA]
@@ -202,5 +213,5 @@ def vitals_step(setup):
 
 
 FAMILIES = {"dicom": dicom, "preprocess": preprocess, "clahe": clahe, "vitals": vitals,
-            "similarity": similarity, "train": train, "infer": infer, "gru_d": gru_d,
+            "similarity": similarity, "kmeans": kmeans, "train": train, "infer": infer, "gru_d": gru_d,
             "recurrent": recurrent, "vitals_step": vitals_step}

@@ -37,6 +37,7 @@ int main(int argc, char** argv) {
   add("vitals", salus::bench::bench_vitals);
   add("vitals-read", salus::bench::bench_vitals_read);
   add("similarity", salus::bench::bench_similarity);
+  add("kmeans", salus::bench::bench_kmeans);
   add("train", salus::bench::bench_train);
   add("infer", salus::bench::bench_infer);
   add("gru_d", salus::bench::bench_gru_d);

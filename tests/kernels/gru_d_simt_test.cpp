@@ -254,6 +254,29 @@ TEST(GruDCostTest, IsWhatTheLaunchesMoveAndTheProductsBetweenThem) {
   EXPECT_EQ(cost.bytes_read, impute.at("inputs").bytes_written + sums + rest);
 }
 
+TEST(GruDCostTest, BackwardIsWhatTheLaunchesMoveAndTheProductsBetweenThem) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
+  GruDCase c = gru_d_case(8, 5, 3, 32);
+  c.input.length.fill_(5);
+  const EmulatedKernels kernels;
+  emulate(kernels, c);
+  const KernelCost cost = gru_d_backward_cost({8, 5, 3, 32});
+  const auto& impute = kernels.reports.at("impute").traffic;
+  const auto& backward = kernels.reports.at("backward").traffic;
+  const auto& back = kernels.reports.at("impute_backward").traffic;
+  const double of_values = 8 * 5 * 3 * 4,
+               weights = 4.0 * (7 * 32 * 3 + 3 * 32 * 32 + 7 * 32 + 3 * 3);
+  const double left = backward.at("gates").bytes_written + backward.at("decay").bytes_written;
+  EXPECT_EQ(cost.bytes_written, impute.at("inputs").bytes_written + left + of_values +
+                                    backward.at("initial").bytes_written +
+                                    back.at("sums").bytes_written + weights);
+  // Beside what is left for the next launch: series, parameters, lengths.
+  EXPECT_EQ(cost.bytes_read,
+            impute.at("inputs").bytes_written + left + of_values + backward.at("saved").bytes_read +
+                backward.at("grad_hidden").bytes_read + backward.at("grad_last").bytes_read +
+                4.0 * (8 * 5 * 3 * 3) + weights + 64);
+}
+
 TEST(GruDBodyTrafficTest, EachStepIsReadAndWrittenOnceAndUOncePerBlock) {
   if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
   GruDCase c = gru_d_case(8, 5, 3, 32);

@@ -151,7 +151,7 @@ class VitalsStepTest : public ::testing::TestWithParam<Variant> {
     if (v.layers > 0) options["layers"] = static_cast<double>(v.layers);
     if (v.summary != v.per_step) options["head"] = 9;
     if (v.summary != v.statics) options["bins"] = 6;
-    if (v.per_step) options["pieces"] = 1;
+    if (v.per_step && options.contains("bins")) options["pieces"] = 1;
     if (v.per_step != v.statics) options["recent"] = 5;
     if (v.windowed) options["window"] = 5;  // shorter than the series
     return options;

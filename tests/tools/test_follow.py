@@ -128,6 +128,15 @@ def test_every_row_is_answered_at_once(stay_bundle):
     assert len({line["probabilities"]["death"] for line in said}) == 4
 
 
+def test_rows_that_come_together_are_answered_one_by_one(salus, stay_bundle, ward):
+    rows, statics, _ = ward
+    known = [row for row in rows if row.split(",")[2] in ("HR", "Temp")][:200]
+    result = salus("predict", "--follow", stay_bundle, "-", "--statics", statics,
+                   stdin=HEADER + "".join(known))
+    assert [(line["id"], line["time"]) for line in result.lines] == [
+        (row.split(",")[0], pytest.approx(float(row.split(",")[1]))) for row in known]
+
+
 def test_malformed_rows_are_named_and_skipped(salus, stay_bundle):
     result = salus("predict", "--follow", stay_bundle, "-",
                    stdin=HEADER + "a,0,HR,80\na,x,HR,80\na,1\na,1,HR,90\n")

@@ -195,6 +195,27 @@ class TestReport:
         assert shown["patient_id"] == dicom_files.IDENTITY["PatientID"]
         assert shown["sop_instance_uid"] == dicom_files.IDENTITY["SOPInstanceUID"]
 
+    @pytest.mark.parametrize("charset", ["ISO_IR 100", "ISO_IR 192"])
+    def test_text_of_other_character_sets_is_shown_as_it_reads(self, salus, tmp_path, charset):
+        data = dicom_files.ct(noise(), SpecificCharacterSet=charset, PatientName="Müller^Jörg",
+                              WindowCenter="40", WindowWidth="400",
+                              WindowCenterWidthExplanation="Schädel")
+        path = dicom_files.write(data, tmp_path / "a.dcm")
+        text = salus("inspect", "--identities", path)
+        assert text.status == DONE, text.stderr
+        assert "Müller^Jörg" in text.stdout and "Schädel" in text.stdout
+        report = salus("inspect", "--identities", "--json", path).json
+        assert report["identities"]["patient_name"] == "Müller^Jörg"
+
+    def test_text_of_no_known_character_set_is_marked(self, salus, tmp_path):
+        data = dicom_files.ct(noise(), WindowCenter="40", WindowWidth="400",
+                              WindowCenterWidthExplanation="Sch?del")
+        path = dicom_files.write(data, tmp_path / "a.dcm")
+        path.write_bytes(path.read_bytes().replace(b"Sch?del", b"Sch\xe4del"))
+        result = salus("inspect", path)
+        assert result.status == DONE, result.stderr
+        assert "Sch\ufffddel" in result.stdout
+
 
 class TestFailures:
     def test_missing_file(self, salus, tmp_path):

@@ -61,6 +61,7 @@ class TestScores:
         for row, line in zip(rows, lines, strict=True):
             assert float(row["pneumonia"]) == line["probabilities"]["pneumonia"]
             assert row["decision:pneumonia"] == str(int(line["decisions"]["pneumonia"]))
+            assert row["frames"] == "0" and row["files"] == ""
 
     def test_embeddings_stand_in_the_order_of_their_ids(self, salus, bundle, images, tmp_path):
         out = tmp_path / "embeddings.npy"
@@ -94,6 +95,10 @@ class TestInputs:
         result = salus("predict", bundle, "-", stdin=names)
         assert [line["id"] for line in result.lines] == [str(images / "1.png"), str(images / "4.png")]
 
+    def test_patterns_on_a_list_are_expanded(self, salus, bundle, images):
+        result = salus("predict", bundle, "-", stdin=f"{images / '[0-2].png'}\n")
+        assert [line["id"] for line in result.lines] == [str(images / f"{i}.png") for i in range(3)]
+
     def test_names_with_spaces_commas_and_quotes(self, salus, bundle, images, tmp_path):
         path = tmp_path / 'a "b", c.png'
         path.write_bytes((images / "0.png").read_bytes())
@@ -124,6 +129,30 @@ class TestBadFiles:
 
     def test_pattern_without_a_match_is_a_failure(self, salus, bundle, tmp_path):
         assert_error(salus("predict", bundle, tmp_path / "*.dcm"), FAILED, "*.dcm")
+
+    @pytest.mark.parametrize("missing", ["none.png", "*.dcm", "empty"])
+    @pytest.mark.parametrize("on_list", [False, True], ids=["arguments", "list"])
+    def test_what_is_missing_among_others_is_skipped(self, salus, bundle, images, tmp_path, missing,
+                                                     on_list):
+        (tmp_path / "empty").mkdir()
+        names = [str(images / "1.png"), str(tmp_path / missing), str(images / "2.png")]
+        result = (salus("predict", bundle, "-", stdin="\n".join(names)) if on_list
+                  else salus("predict", bundle, *names))
+        assert result.status == SOME_SKIPPED, result.everything()
+        assert [line["id"] for line in result.lines] == [names[0], names[2]]
+        assert f"skipped: {names[1]}" in result.stderr and "1 of 3" in result.stderr
+
+    def test_everything_missing_is_a_failure_that_names_all(self, salus, bundle, tmp_path):
+        assert_error(salus("predict", bundle, tmp_path / "none.png", tmp_path / "*.dcm"), FAILED,
+                     "none.png", "*.dcm")
+
+    def test_links_that_lead_nowhere_are_skipped(self, salus, bundle, images, tmp_path):
+        (tmp_path / "in").mkdir()
+        (tmp_path / "in" / "0.png").write_bytes((images / "0.png").read_bytes())
+        (tmp_path / "in" / "gone.png").symlink_to(tmp_path / "nothing")
+        result = salus("predict", bundle, tmp_path / "in")
+        assert result.status == SOME_SKIPPED and len(result.lines) == 1
+        assert "gone.png" in result.stderr
 
     def test_missing_name_on_a_list_is_skipped(self, salus, bundle, images, tmp_path):
         names = f"{images / '1.png'}\n{tmp_path / 'gone.png'}\n"

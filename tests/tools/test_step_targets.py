@@ -1,7 +1,9 @@
 """Labels of steps that are made from the data: an onset at several horizons, the next values."""
 
 import math
+import csv
 import random
+import statistics
 
 import pytest
 
@@ -101,7 +103,29 @@ def test_horizons_are_evaluated_on_the_steps_that_are_known(salus, onsets, onset
         assert label["positive_stays"] == len(ill)
         assert label["metrics"]["auroc"]["value"] > 0.9
         lead = label["operating_points"][0]["stays"]["lead_hours_median"]["value"]
-        assert 1 <= lead <= 17
+        assert lead == pytest.approx(median_lead(tmp_path / "out", label["label"], onset_of), abs=0.51)
+
+
+def median_lead(folder, label, onset_of):
+    """Hours from the first alarm of a stay to the onset that the file of labels says."""
+    leads = {}
+    for row in csv.DictReader((folder / "predictions.csv").open()):
+        onset = onset_of[row["id"]]
+        if onset and row[f"decision:{label}"] == "1" and row[f"target:{label}"]:
+            leads.setdefault(row["id"], int(onset) - float(row["hour"]))
+    return statistics.median(leads.values())
+
+
+def test_a_bundle_beside_itself_has_the_utility_of_its_evaluation(salus, onsets, onset_bundle, tmp_path):
+    result = salus("evaluate", onset_bundle, onsets / "events.csv", "--labels-file",
+                   onsets / "labels.csv", "--replicates", 20, "--out", tmp_path / "out", "--json",
+                   "--against", onset_bundle)
+    assert result.status == DONE, result.everything()
+    for label in result.json["labels"]:
+        alone = label["operating_points"][0]["stays"]["utility"]["value"]
+        both = [row for row in result.json["comparisons"]
+                if row["metric"] == "utility" and row["label"] == label["label"]]
+        assert [(row["first"], row["second"]) for row in both] == [(pytest.approx(alone), pytest.approx(alone))]
 
 
 def test_the_bundle_keeps_what_it_was_asked(onset_bundle):

@@ -34,12 +34,13 @@ class TestOutputs:
         assert {p.name for p in (out / "bundle").iterdir()} == {
             "bundle.toml", "model.safetensors", "metrics.json", "MODEL_CARD.md"}
 
-    def test_writes_what_a_run_leaves(self, tiny_run):
+    def test_writes_what_a_run_leaves(self, salus, tiny_run):
         names = {p.name for p in tiny_run[0].iterdir()}
         assert {"config.toml", "environment.json", "log.csv", "log.jsonl", "checkpoints",
                 "bundle"} <= names
         environment = json.loads((tiny_run[0] / "environment.json").read_text())
-        assert environment, "the environment must not be empty"
+        assert {"salus", "libtorch", "processor", "git_revision", "data_sha256"} <= set(environment)
+        assert f"salus {environment['salus']}" == salus("--version").stdout.strip()
 
     def test_log_has_a_line_per_epoch(self, tiny_run):
         epochs = [json.loads(line) for line in (tiny_run[0] / "log.jsonl").read_text().splitlines()]
@@ -127,7 +128,7 @@ class TestConfiguration:
     @pytest.mark.parametrize("override", [
         "augment.rotate=400", "augment.scale=[0, 1]", "augment.noise=[-1, 0]", "augment.shear=90",
         "augment.gamma=[0, 1]", "augment.gain=[1, inf]", "train.optimizer.lr=inf",
-        "bundle.micro_batch=10000", "train.monitor=auc", "task.kind=multiclass"])
+        "bundle.micro_batch=10000", "train.monitor=auc"])
     def test_what_cannot_work_is_refused_before_a_folder_is_made(self, train, tmp_path, override):
         assert_error(train(override), WRONG_USE)
         assert not (tmp_path / "run").exists()

@@ -100,6 +100,29 @@ def test_folder_and_archive_get_the_same_scores(salus, stay_bundle):
     assert len({score["death"] for score in scores.values()}) > 10
 
 
+def test_the_file_of_a_stay_gets_its_score(salus, stay_bundle):
+    stay = STAYS / "set-a" / "132539.txt"
+    one = salus("predict", stay_bundle, stay)
+    assert one.status == DONE, one.everything()
+    scores = {line["id"]: line["probabilities"] for line in salus("predict", stay_bundle, STAYS / "set-a").lines}
+    assert [(line["id"], line["probabilities"]) for line in one.lines] == [("132539", scores["132539"])]
+    gone = salus("predict", stay_bundle, stay, "nobody.txt")
+    assert gone.status == SOME_SKIPPED and "nobody.txt" in gone.stderr and len(gone.lines) == 1
+
+
+def test_what_was_met_in_stays_is_told_in_one_line(salus, stay_bundle, stay_config, tmp_path):
+    told = re.compile(r"Read 24 stays, [\d,]+ measurements.*; (\d+) unknown variables \([^)]* rows, dropped\).*"
+                      r"; 2 stays without a measurement \(kept\)\.")
+    config = stay_config()
+    for result in (salus("predict", stay_bundle, STAYS / "set-a"),
+                   salus("train", config, "--fast-dev-run", "--out", tmp_path / "run", f"data.root={STAYS}",
+                         f"transform.variables={config.parent / 'variables.toml'}")):
+        assert result.status == DONE, result.everything()
+        lines = [line for line in result.stderr.splitlines() if line.startswith("Read ")]
+        assert len(lines) == 1 and told.fullmatch(lines[0]), result.stderr
+        assert int(told.fullmatch(lines[0])[1]) > 20
+
+
 def spoiled(folder):
     """The stays of set-a, two of which cannot be read."""
     folder.mkdir()

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from conftest import DATA, DONE, FAILED, WRONG_USE, assert_error
+from conftest import DATA, DONE, FAILED, SOME_SKIPPED, assert_error
 
 RECORDS = DATA / "vitals" / "wfdb"
 PIECES, SAMPLES, RATE = 12, 1800, 360
@@ -137,24 +137,40 @@ def test_an_unknown_channel_is_refused_unless_told_otherwise(salus, pieces, bund
     assert salus("predict", tmp_path / "run" / "bundle", pieces / "records").status == DONE
 
 
-def test_an_unknown_unit_is_refused(salus, pieces, bundle, tmp_path):
+def test_an_unknown_unit_is_refused_with_its_record(salus, pieces, bundle, tmp_path):
     shutil.copytree(pieces / "records" / "p0", tmp_path / "p0")
     header = tmp_path / "p0" / "piece0.hea"
     header.write_text(header.read_text().replace("/mV", "/mmHg"))
-    assert_error(salus("predict", bundle, tmp_path / "p0"), FAILED, "mmHg", "II")
+    assert_error(salus("predict", bundle, tmp_path / "p0"), FAILED, "mmHg", "II", '"piece0" at hour 0',
+                 "variables table")
 
 
-def test_a_missing_signal_file_is_named(salus, pieces, bundle, tmp_path):
-    shutil.copytree(pieces / "records" / "p0", tmp_path / "p0")
-    (tmp_path / "p0" / "piece1.dat").unlink()
-    assert_error(salus("predict", bundle, tmp_path / "p0"), FAILED, "piece1.dat")
+def take_away_samples(folder, name):
+    (folder / f"{name}.dat").unlink()
+    return f"{name}.dat"
 
 
-def test_an_unknown_format_is_named(salus, pieces, bundle, tmp_path):
-    shutil.copytree(pieces / "records" / "p0", tmp_path / "p0")
-    header = tmp_path / "p0" / "piece1.hea"
+def state_format_80(folder, name):
+    header = folder / f"{name}.hea"
     header.write_text(header.read_text().replace(".dat 16 ", ".dat 80 "))
-    assert_error(salus("predict", bundle, tmp_path / "p0"), FAILED, "format 80", "piece1.hea")
+    return "format 80"
+
+
+@pytest.mark.parametrize("spoil", [take_away_samples, state_format_80])
+def test_a_record_that_cannot_be_read_is_skipped_and_named(salus, pieces, bundle, tmp_path, spoil):
+    shutil.copytree(pieces / "records" / "p0", tmp_path / "p0")
+    good = {line["id"]: line["probabilities"] for line in salus("predict", bundle, tmp_path / "p0").lines}
+    mention = spoil(tmp_path / "p0", "piece1")
+    result = salus("predict", bundle, tmp_path / "p0")
+    assert result.status == SOME_SKIPPED, result.everything()
+    assert {line["id"]: line["probabilities"] for line in result.lines} == {"piece0": good["piece0"]}
+    skipped = [line for line in result.stderr.splitlines() if line.startswith("skipped: ")]
+    assert len(skipped) == 1 and "piece1" in skipped[0] and mention in skipped[0]
+    assert "1 of 2 inputs were skipped." in result.stderr
+    spoil(tmp_path / "p0", "piece0")
+    result = salus("predict", bundle, tmp_path / "p0")
+    assert result.status == FAILED and result.stdout == "", result.everything()
+    assert "2 of 2 inputs were skipped." in result.stderr
 
 
 def test_whole_records_are_scored_and_their_other_channels_named(salus, bundle, full_data):

@@ -33,7 +33,7 @@ qrs = ["N"]
 [model]
 name = "tcn"
 hidden = 8
-levels = 2
+layers = 2
 [train]
 epochs = 8
 batch_size = 16
@@ -95,7 +95,7 @@ def test_beats_are_told_from_t_waves(salus, records, bundle, tmp_path):
                    "--replicates", 20, "--out", tmp_path / "out", "--json")
     assert result.status == DONE, result.everything()
     assert (result.json["n"], result.json["patients"]) == (len(marks_of("Nt")), PIECES // 2)
-    assert result.json["labels"][0]["auroc"]["value"] > 0.95
+    assert result.json["labels"][0]["metrics"]["auroc"]["value"] > 0.95
     assert result.json["labels"][0]["positives"] == len(marks_of("N"))
 
 

@@ -87,6 +87,10 @@ TEST_F(ImageDatasetTest, ReadsMulticlassNames) {
 TEST_F(ImageDatasetTest, ReadsAFolderPerClass) {
   write("normal/a.npy", "x");
   write("pneumonia/b.npy", "x");
+  for (const char* clutter :
+       {"normal/.DS_Store", "normal/Thumbs.db", "pneumonia/.cache/c.npy", ".git/d.npy"}) {
+    write(clutter, "x");
+  }
   const auto cases = read_cases(config("folder = '.'"), kPneumonia);
   ASSERT_EQ(cases.size(), 2U);
   EXPECT_EQ(cases[0].info.target[0], 0);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -72,6 +73,37 @@ TEST(SamplerTest, BalancedDrawsEachClassAsOften) {
   const auto drawn = sampler.epoch(dataset, range(100), 0);
   ASSERT_EQ(drawn.size(), 100U);
   EXPECT_EQ(std::count_if(drawn.begin(), drawn.end(), [](auto i) { return i < 4; }), 50);
+}
+
+TEST(SamplerTest, OfSeveralLabelsTheFirstPositiveOneIsTheClass) {
+  test::MemoryDataset dataset;
+  const float unknown = std::nanf("");
+  for (int i = 0; i < 60; ++i) {
+    dataset.add("", i < 40   ? std::vector<float>{0, unknown, 0}
+                    : i < 55 ? std::vector<float>{0, 1, 1}
+                    : i < 58 ? std::vector<float>{1, 1, 1}
+                             : std::vector<float>(3, unknown));
+  }
+  const auto drawn = Sampler{Sampler::Kind::kBalanced, 5}.epoch(dataset, range(60), 0);
+  const auto count = [&](std::int64_t from, std::int64_t to) {
+    return std::count_if(drawn.begin(), drawn.end(), [&](auto i) { return i >= from && i < to; });
+  };
+  EXPECT_EQ(count(0, 40), 20);
+  EXPECT_EQ(count(40, 55), 20);
+  EXPECT_EQ(count(55, 58), 20);
+  EXPECT_EQ(count(58, 60), 0) << "nothing is known of them";
+}
+
+TEST(SamplerTest, WeightedDrawsByTheWeightOfTheClass) {
+  const auto dataset = numbers(2000, 1000);
+  Sampler sampler{Sampler::Kind::kWeighted, 5};
+  sampler.weights = {1, 3};
+  const auto drawn = sampler.epoch(dataset, range(2000), 0);
+  ASSERT_EQ(drawn.size(), 2000U);
+  const auto positive = std::count_if(drawn.begin(), drawn.end(), [](auto i) { return i < 1000; });
+  EXPECT_NEAR(static_cast<double>(positive), 1500, 80);  // four deviations
+  EXPECT_EQ(drawn, sampler.epoch(dataset, range(2000), 0));
+  EXPECT_NE(drawn, sampler.epoch(dataset, range(2000), 1));
 }
 
 TEST(LoaderTest, DeliversEveryCaseOnceInOrder) {

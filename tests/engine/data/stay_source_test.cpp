@@ -14,6 +14,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const Task kDeath{TaskKind::kBinary, {"death"}};
 
@@ -232,6 +233,18 @@ TEST_F(StaySourceTest, ClassesMayBeOneColumnOfNumbers) {
               HasSubstr("number of a class"));
 }
 
+TEST_F(StaySourceTest, RulesForRowsTravelWithTheTransform) {
+  auto trained = source("latest = 2.0\nduplicates = 'drop'");
+  trained.fit({0, 1, 2, 3});
+  EXPECT_EQ(trained.table().counts.future, 3);
+  const std::string kept = trained.transform_toml();
+  EXPECT_THAT(kept, HasSubstr("[rows]"));
+  const auto again = source("", kept);
+  EXPECT_EQ(again.table().counts.future, 3) << "as in training";
+  EXPECT_EQ(source("latest = 10.0", kept).table().counts.future, 0) << "[data] may say otherwise";
+  EXPECT_THAT(source().transform_toml(), Not(HasSubstr("[rows]")));
+}
+
 TEST_F(StaySourceTest, RefusesWhatTheDataDoNotHave) {
   EXPECT_THAT(refusal("label = 'deth'", kDeath), HasSubstr("they have death"));
   EXPECT_THAT(refusal("subgroups = ['Sex']", kDeath), HasSubstr("Age"));
@@ -289,10 +302,12 @@ TEST(StayTransformTest, StepsBelowASecondAreGriddedOnAFasterClock) {
 
 TEST(StayTransformTest, ATransformKeepsItsWindows) {
   const auto parse = [](const std::string& windows, const char* source = "wfdb") {
-    return StayTransform(Config::parse(
+    StayTransform transform(Config::parse(
         fmt::format("source = '{}'\n[[variables.variable]]\nname = 'II'\n[windows]\n{}", source,
                     windows),
         "t"));
+    transform.fit({}, {});
+    return transform;
   };
   const auto turn = parse("length = '10 s'\n[windows.labels]\n\"a b\" = ['V', '(AFIB']\n");
   ASSERT_TRUE(turn.windows());

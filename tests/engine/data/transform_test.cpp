@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
+#include <limits>
 
 #include "engine/io/error.h"
 
@@ -97,6 +98,20 @@ TEST(TransformTest, MinmaxLeavesPaddingOut) {
   image.padding = io::PaddingRange{-2000, -2000};
   const auto out = transform(kTwoByTwo + "window = 'minmax'\npad_value = 0.25").apply(image, 0);
   EXPECT_THAT(values(out), ElementsAre(0.25F, 0, 0.5F, 1));
+}
+
+TEST(TransformTest, PaddingOfFloatPixelsMayBeAnyNumber) {
+  const Transform minmax = transform(kTwoByTwo + "window = 'minmax'\npad_value = 0.25");
+  for (const float padding : {-0.5F, std::numeric_limits<float>::lowest(), 0.1F}) {
+    auto image = image_of<float>(io::PixelType::kF32, {padding, 1, 2, 3}, 2, 2, 32, true);
+    image.padding = io::PaddingRange{padding, padding};
+    EXPECT_THAT(values(minmax.apply(image, 0)), ElementsAre(0.25F, 0, 0.5F, 1)) << padding;
+  }
+  for (const double padding : {0.1, -1e-3, -1e300}) {
+    auto image = image_of<double>(io::PixelType::kF64, {padding, 1, 2, 3}, 2, 2, 64, true);
+    image.padding = io::PaddingRange{padding, padding};
+    EXPECT_THAT(values(minmax.apply(image, 0)), ElementsAre(0.25F, 0, 0.5F, 1)) << padding;
+  }
 }
 
 TEST(TransformTest, AConstantImageIsZeroNotNaN) {

@@ -173,12 +173,34 @@ TEST(VariablesTest, RefusesUnknownVariablesIfAskedAndUnknownUnitsAlways) {
   const VariableTable variables = parse("[[variable]]\nname = \"Lactate\"\nunit = \"mmol/L\"\n");
   io::VitalsTable table = table_of({{"Lactat", ""}});
   SALUS_EXPECT_ERROR(variables.map(table, true),
-                     AllOf(HasSubstr("\"Lactat\""), HasSubstr("it has \"lactate\"")));
+                     AllOf(HasSubstr("\"Lactat\""), HasSubstr("it has \"lactate\""),
+                           HasSubstr("The first such value is of the stay \"0\" at hour 0.")));
   table = table_of({{"Lactate", "mg/dL"}});
   SALUS_EXPECT_ERROR(variables.map(table),
                      AllOf(HasSubstr("Lactate is given in \"mg/dL\""), HasSubstr("molar_mass")));
   table = table_of({{"Lactate", "drops"}});
-  SALUS_EXPECT_ERROR(variables.map(table), HasSubstr("add conversions"));
+  SALUS_EXPECT_ERROR(variables.map(table),
+                     HasSubstr("add conversions = [{unit = \"drops\", factor = ...}]"));
+}
+
+TEST(VariablesTest, AUnitThatIsNotKnownIsRefusedWithItsFirstStayAndHour) {
+  const VariableTable variables = parse("[[variable]]\nname = \"HR\"\n");
+  io::VitalsTable table;
+  table.ids = {"w1", "w2", "w3"};
+  table.variables = {{"HR", ""}, {"HR", "drops"}};
+  table.variable = {0, 0, 1, 1};
+  table.time = {0, 1, 2.25, 3};
+  table.value = {60, 61, 62, 63};
+  table.offsets = {0, 2, 2, 4};  // the second has none
+  SALUS_EXPECT_ERROR(variables.map(table), AllOf(HasSubstr("HR is given in \"drops\""),
+                                                 HasSubstr("is of the stay \"w3\" at hour 2.25.")));
+}
+
+TEST(VariablesTest, CountsEventsOutsideOfTheirRange) {
+  const VariableTable variables =
+      parse("[[variable]]\nname = \"A\"\nrange = [2, 3]\n[[variable]]\nname = \"B\"\n");
+  io::VitalsTable table = table_of({{"A", ""}, {"a", ""}, {"A", ""}, {"A", ""}, {"B", ""}});
+  EXPECT_EQ(variables.map(table).outside, (std::map<std::string, std::int64_t>{{"A", 2}}));
 }
 
 TEST(VariablesTest, MapsStaticsIntoColumns) {

@@ -143,10 +143,32 @@ TEST(AlarmsTest, TheRefractoryTimeAndTheLeadOfAnEvaluationAreTheCallers) {
   const Evaluation e = evaluate(it.p, it.options);
   EXPECT_DOUBLE_EQ(find(e.labels[0].operating_points[0].stays, "alarms_per_stay_day")->value, 1.6);
   EXPECT_DOUBLE_EQ(find(e.labels[0].operating_points[0].stays, "lead_hours_median")->value, 20);
-  it.options.steps.label_lead = {0};
+  it.options.steps.label_lead = 0;
   const Evaluation other = evaluate(it.p, it.options);
   EXPECT_DOUBLE_EQ(find(other.labels[0].operating_points[0].stays, "lead_hours_median")->value, 14);
-  it.options.steps.label_lead = {0, 1};
+}
+
+TEST(AlarmsTest, TheOnsetThatTheDataSayCountsAndNotTheFirstPositiveStep) {
+  Evaluated it;
+  for (auto& row : it.p.probabilities) row = {0.9};
+  it.options.steps.alarms.refractory = 24;
+  const double by_label =
+      find(evaluate(it.p, it.options).labels[0].operating_points[0].stays, "lead_hours_median")
+          ->value;
+  // Two hours later in every stay that has one.
+  const auto patient = patient_numbers(it.p.patients, it.p.targets.size());
+  const Stays stays = split_stays(it.p, patient, 0, it.options.steps.label_lead);
+  it.p.onsets.assign(it.p.targets.size(), std::nan(""));
+  for (std::size_t s = 0; s < stays.size(); ++s) {
+    for (std::size_t k = stays.offsets[s]; k < stays.offsets[s + 1]; ++k) {
+      it.p.onsets[stays.row[k]] = stays.onset[s] + 2;
+    }
+  }
+  const Evaluation e = evaluate(it.p, it.options);
+  EXPECT_DOUBLE_EQ(find(e.labels[0].operating_points[0].stays, "lead_hours_median")->value,
+                   by_label + 2);
+  EXPECT_EQ(e.labels[0].positive_stays, 5u);
+  it.p.onsets.pop_back();
   EXPECT_THROW(evaluate(it.p, it.options), Error);
 }
 

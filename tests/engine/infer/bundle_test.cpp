@@ -65,8 +65,8 @@ TEST_F(BundleTest, LoadsWhatItSaved) {
   EXPECT_EQ(loaded.compute_dtype, "bfloat16");
   EXPECT_EQ(loaded.metrics_json, saved.metrics_json);
   EXPECT_EQ(loaded.model_card, saved.model_card);
-  EXPECT_EQ(loaded.transform().mean(), 0.5);
-  EXPECT_EQ(loaded.transform().stddev(), 0.25);
+  EXPECT_EQ(loaded.transform().spec().mean[0], 0.5);
+  EXPECT_EQ(loaded.transform().spec().stddev[0], 0.25);
   ASSERT_EQ(loaded.weights.size(), saved.weights.size());
   for (const auto& [name, value] : saved.weights) {
     EXPECT_TRUE(torch::equal(loaded.weights.at(name), value)) << name;

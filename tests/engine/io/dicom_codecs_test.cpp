@@ -1,6 +1,9 @@
 // Every codec against the same images uncompressed, and every readable file against pydicom.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -91,6 +94,68 @@ TEST(DicomCodecsTest, EveryFileOfTheFullSetMatchesItsUncompressedImage) {
     }
   }
   EXPECT_EQ(files, 47);
+}
+
+/// `bytes` with the first `from` replaced by `to`, which is as long.
+Bytes replaced(Bytes bytes, const Bytes& from, const Bytes& to) {
+  auto at = std::search(bytes.begin(), bytes.end(), from.begin(), from.end());
+  EXPECT_NE(at, bytes.end());
+  std::copy(to.begin(), to.end(), at);
+  return bytes;
+}
+
+/// A file of signed 16-bit pixels, as if they were unsigned with 12 bits.
+Bytes with_twelve_bits(const std::string& name) {
+  Bytes file = read_test_file(data_path("dicom/codecs/" + name));
+  const std::vector<std::array<int, 3>> changes = {{1, 16, 12}, {2, 15, 11}, {3, 1, 0}};
+  for (const auto& [number, from, to] : changes) {
+    const auto element = [number = number](int value) {
+      return bytes_of({0x28, 0, number, 1, 'U', 'S', 2, 0, value, 0});
+    };
+    file = replaced(file, element(from), element(to));
+  }
+  return file;
+}
+
+TEST(DicomCodecsTest, JpegLsKeepsNoBitAboveThoseStored) {
+  const Image image = read_built(with_twelve_bits("CT1_JLSL.dcm"));
+  const Image uncompressed = read_built(with_twelve_bits("CT1_UNC.dcm"));
+  EXPECT_EQ(image.pixels.type, io::PixelType::kU16);
+  EXPECT_EQ(*image.pixels.bytes, *uncompressed.pixels.bytes);
+}
+
+/// A real JPEG frame of 100 x 100 RGB pixels whose components are named 1, 2, 3.
+Bytes rgb_frame(int adobe_transform) {
+  const Bytes file = read_test_file(data_path("dicom/odd/SC_rgb_dcmtk_+eb+cr.dcm"));
+  const auto find = [](const Bytes& bytes, const Bytes& what) {
+    return std::search(bytes.begin(), bytes.end(), what.begin(), what.end()) - bytes.begin();
+  };
+  Bytes frame(file.begin() + find(file, bytes_of({0xFF, 0xD8, 0xFF})), file.end() - 8);
+  const auto header = find(frame, bytes_of({0xFF, 0xC0})),
+             scan = find(frame, bytes_of({0xFF, 0xDA}));
+  for (int i = 0; i < 3; ++i) {
+    frame.at(header + 10 + 3 * i) = static_cast<std::byte>(i + 1);
+    frame.at(scan + 5 + 2 * i) = static_cast<std::byte>(i + 1);
+  }
+  frame.at(find(frame, text_bytes("Adobe")) + 11) = static_cast<std::byte>(adobe_transform);
+  return frame;
+}
+
+TEST(DicomCodecsTest, AnAdobeMarkerWithoutTransformMeansRgb) {
+  const auto image = [](const char* photometric, int adobe_transform) {
+    return read_built(DicomBuilder(DicomBuilder::kJpegBaseline)
+                          .size(100, 100)
+                          .colour(photometric)
+                          .fragments({rgb_frame(adobe_transform)}));
+  };
+  const Image rgb = image("RGB", 0), transformed = image("YBR_FULL_422", 1);
+  EXPECT_NE(stored_values(transformed), stored_values(rgb));
+  EXPECT_EQ(stored_values(image("RGB", 1)), stored_values(transformed));
+  for (const char* photometric : {"YBR_FULL", "YBR_FULL_422"}) {
+    const Image marked = image(photometric, 0);
+    EXPECT_EQ(stored_values(marked), stored_values(rgb));
+    EXPECT_THAT(marked.warnings, testing::ElementsAre(testing::HasSubstr("components are RGB")));
+  }
 }
 
 /// Decoders of lossy JPEG differ by rounding of the inverse transform, and more where they

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <limits>
+
 #include "engine/io/error.h"
 #include "tests/support/dicom_files.h"
 
@@ -82,6 +85,34 @@ TEST(DicomGrayTest, ReadsModalityAndVoiLookupTables) {
   EXPECT_THAT(modality_doubles(image), ElementsAre(6, 60000));
 }
 
+TEST(DicomGrayTest, PutsPackedBytesOfBigEndianTablesInOrder) {
+  const DicomBuilder file =
+      DicomBuilder(DicomBuilder::kBigEndian).size(1, 2).bits(16, 16, 15, false).pixels16({0, 2});
+  // Entries 5, 6, 7 and a byte of padding.
+  const DicomBuilder table = file.item()
+                                 .words(0x00283002, "US", {3, 0, 8})
+                                 .bytes(0x00283006, "OW", bytes_of({6, 5, 0, 7}));
+  const Image image =
+      read_built(DicomBuilder(file).sequence(0x00283000, {table}).sequence(0x00283010, {table}));
+  EXPECT_THAT(image.gray.at(0).modality_lut->entries, ElementsAre(5, 6, 7));
+  EXPECT_THAT(image.gray.at(0).voi_luts.at(0).entries, ElementsAre(5, 6, 7));
+  EXPECT_THAT(modality_doubles(image), ElementsAre(5, 7));
+}
+
+TEST(DicomGrayTest, AVoiTableBehindAModalityTableBeginsUnsigned) {
+  const DicomBuilder item = slice().item();
+  const DicomBuilder voi =
+      item.item().words(0x00283002, "US", {2, 40000, 16}).words(0x00283006, "US", {1, 2});
+  const DicomBuilder modality =
+      item.item().words(0x00283002, "SS", {2, 0xFFFF, 16}).words(0x00283006, "US", {40000, 40001});
+  const Image image =
+      read_built(slice().sequence(0x00283000, {modality}).sequence(0x00283010, {voi}));
+  EXPECT_EQ(image.gray.at(0).modality_lut->first, -1);
+  EXPECT_EQ(image.gray.at(0).voi_luts.at(0).first, 40000);
+  const Image rescaled = read_built(slice().sequence(0x00283010, {voi}));
+  EXPECT_EQ(rescaled.gray.at(0).voi_luts.at(0).first, 40000 - 65536);
+}
+
 TEST(DicomGrayTest, RefusesAModalityTableWithoutData) {
   const DicomBuilder item = slice().item().words(0x00283002, "US", {3, 0, 16});
   SALUS_EXPECT_ERROR(read_built(slice().sequence(0x00283000, {item})),
@@ -142,6 +173,42 @@ TEST(DicomGrayTest, ReadsPaddingInTheSignednessOfThePixels) {
       read_built(slice().words(0x00280120, "SS", {100}).words(0x00280121, "SS", {0xFFFF}));
   EXPECT_EQ(range.padding->low, -1);
   EXPECT_EQ(range.padding->high, 100);
+}
+
+template <typename T>
+Bytes as_bytes(const std::vector<T>& values) {
+  Bytes bytes(values.size() * sizeof(T));
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+TEST(DicomGrayTest, ReadsAnyFloatAsPadding) {
+  for (const float value : {std::numeric_limits<float>::lowest(), -0.5F, 0.1F, 1e20F}) {
+    SCOPED_TRACE(value);
+    const Image image =
+        read_built(DicomBuilder()
+                       .size(1, 3)
+                       .bytes(0x00280122, "FL", as_bytes<float>({value}))
+                       .bytes(0x7FE00008, "OF", as_bytes<float>({value, 7, value})));
+    ASSERT_TRUE(image.padding);
+    EXPECT_EQ(image.padding->low, value);
+    EXPECT_EQ(image.padding->high, value);
+    EXPECT_EQ(io::modality_values(image).padding_count, 2);
+    EXPECT_THAT(image.warnings, IsEmpty());
+  }
+}
+
+TEST(DicomGrayTest, ReadsARangeOfDoublesAsPadding) {
+  const Image image =
+      read_built(DicomBuilder()
+                     .size(1, 4)
+                     .doubles(0x00280123, {-0.25})
+                     .doubles(0x00280125, {-1e300})
+                     .bytes(0x7FE00009, "OD", as_bytes<double>({-0.25, -0.2, -1e300, -1.1e300})));
+  ASSERT_TRUE(image.padding);
+  EXPECT_EQ(image.padding->low, -1e300);
+  EXPECT_EQ(image.padding->high, -0.25);
+  EXPECT_EQ(io::modality_values(image).padding_count, 2);
 }
 
 TEST(DicomGrayTest, ReadsGeometryOrLeavesItOut) {

@@ -143,6 +143,31 @@ TEST(DicomPixelsTest, ConvertsYbrByTheStandardsFormula) {
   EXPECT_THAT(stored_values(partial), ElementsAre(0, 0, 0, 255, 255, 255));
 }
 
+TEST(DicomPixelsTest, TakesFourTwoTwoOfFullLengthForUnsubsampled) {
+  const auto file = [](int columns) {
+    return DicomBuilder().size(1, columns).colour("YBR_FULL_422");
+  };
+  const Image even = read_built(file(2).pixels8({76, 85, 255, 150, 44, 21}));
+  EXPECT_THAT(stored_values(even), ElementsAre(254, 0, 0, 0, 255, 1));
+  EXPECT_EQ(even.photometric, "YBR_FULL_422");
+  EXPECT_THAT(even.warnings, Contains(HasSubstr("every pixel has three samples")));
+  const Image odd = read_built(file(3).pixels8({76, 85, 255, 150, 44, 21, 9, 128, 128}));
+  EXPECT_THAT(stored_values(odd), ElementsAre(254, 0, 0, 0, 255, 1, 9, 9, 9));
+}
+
+TEST(DicomPixelsTest, ReadsPairsAcrossRowsOnlyWhereTheLengthSaysSo) {
+  const auto file = [](int rows) { return DicomBuilder().size(rows, 3).colour("YBR_FULL_422"); };
+  const std::vector<int> pairs = {1, 2, 128, 128, 3, 4, 128, 128, 5, 6, 128, 128};
+  const Image image = read_built(file(2).pixels8(pairs));
+  EXPECT_THAT(stored_values(image),
+              ElementsAre(1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6));
+  EXPECT_THAT(image.warnings, Contains(HasSubstr("across the ends of rows")));
+  SALUS_EXPECT_ERROR(read_built(file(2).pixels8(std::vector<int>(16))),
+                     HasSubstr("it has 3 columns"));
+  SALUS_EXPECT_ERROR(read_built(file(1).pixels8({1, 2, 3, 4, 5, 6})),
+                     HasSubstr("it has 3 columns"));
+}
+
 DicomBuilder palette_file(bool segmented) {
   DicomBuilder file;
   file.size(1, 4).text(0x00280004, "CS", "PALETTE COLOR");
@@ -170,6 +195,49 @@ TEST(DicomPixelsTest, LooksUpPalettesPlainAndSegmented) {
     EXPECT_EQ(image.pixels.type, PixelType::kU16);
     EXPECT_THAT(stored_values(image),
                 ElementsAre(100, 200, 300, 100, 200, 300, 102, 202, 302, 103, 203, 303));
+  }
+}
+
+/// The third segment (word 7, byte 14) is repeated from `offset`.
+DicomBuilder repeating_palette(std::uint16_t offset) {
+  DicomBuilder file = DicomBuilder().size(1, 4).text(0x00280004, "CS", "PALETTE COLOR");
+  for (std::uint32_t c = 0; c < 3; ++c) {
+    file.words(0x00281101 + c, "US", {11, 0, 16});
+    file.words(0x00281221 + c, "OW",
+               {0, 2, 100, 200, 1, 2, 300, 0, 3, 5, 6, 7, 2, 1, offset, 0, 0, 1, 9});
+  }
+  return file.pixels8({3, 7, 9, 10});
+}
+
+TEST(DicomPixelsTest, RepeatsSegmentsAtOffsetsInBytesOrWords) {
+  for (const std::uint16_t offset : {14, 7}) {
+    SCOPED_TRACE(offset);
+    EXPECT_THAT(stored_values(read_built(repeating_palette(offset))),
+                ElementsAre(300, 300, 300, 5, 5, 5, 7, 7, 7, 9, 9, 9));
+  }
+  // Inside a segment by either count, the indirect segment itself, and beyond the end.
+  for (const std::uint16_t offset : {3, 24, 1000}) {
+    SCOPED_TRACE(offset);
+    SALUS_EXPECT_ERROR(read_built(repeating_palette(offset)),
+                       HasSubstr("segmented palette is damaged"));
+  }
+}
+
+TEST(DicomPixelsTest, PutsPackedBytesOfBigEndianPalettesInOrder) {
+  for (const bool segmented : {false, true}) {
+    DicomBuilder file = DicomBuilder(DicomBuilder::kBigEndian).size(1, 4);
+    file.text(0x00280004, "CS", "PALETTE COLOR");
+    for (std::uint32_t c = 0; c < 3; ++c) {
+      file.words(0x00281101 + c, "US", {3, 10, 8});
+      // Entries 1, 2, 3 and a byte of padding; segmented, behind the opcode and the length.
+      if (segmented) {
+        file.bytes(0x00281221 + c, "OW", bytes_of({3, 0, 2, 1, 0, 3}));
+      } else {
+        file.bytes(0x00281201 + c, "OW", bytes_of({2, 1, 0, 3}));
+      }
+    }
+    EXPECT_THAT(stored_values(read_built(file.pixels8({10, 11, 12, 99}))),
+                ElementsAre(1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3));
   }
 }
 

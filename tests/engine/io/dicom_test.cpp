@@ -112,6 +112,51 @@ TEST(DicomTest, ReadsUnknownSequencesAsImplicit) {
   expect_six(read_built(DicomBuilder().lying(0x00091010, "UN", 0xFFFFFFFF, items).pixels8(kSix)));
 }
 
+TEST(DicomTest, ReadsUnknownSequencesThatAreExplicit) {
+  for (const bool undefined : {false, true}) {
+    const DicomBuilder file = DicomBuilder().pixels8(kSix);
+    const DicomBuilder table =
+        file.item().words(0x00283002, "US", {2, 0, 16}).words(0x00283006, "US", {7, 9});
+    const Image image =
+        read_built(DicomBuilder(file).sequence(0x00283000, {table}, undefined, "UN"));
+    expect_six(image);
+    EXPECT_THAT(image.gray.at(0).modality_lut->entries, ElementsAre(7, 9));
+  }
+  const DicomBuilder inner =
+      DicomBuilder().item().text(0x00091002, "LO", "abcd").bytes(0x00091003, "OB", Bytes(300));
+  expect_six(read_built(
+      DicomBuilder().sequence(0x00091010, {inner.item(), inner}, true, "UN").pixels8(kSix)));
+}
+
+TEST(DicomTest, ReadsRepresentationsThatDoNotExistWithShortLengths) {
+  for (const std::string& vr : {std::string("??"), std::string("  "), std::string(2, '\0'),
+                                std::string("ox"), std::string("Lo")}) {
+    SCOPED_TRACE(vr);
+    const auto file = [&] {
+      return DicomBuilder()
+          .bytes(0x00091001, vr, bytes_of({'a', 'b', 'c', 'd'}))
+          .bytes(0x00091002, vr, bytes_of({'e', 'f'}))
+          .bytes(0x00280010, vr, bytes_of({2, 0}))
+          .pixels8(kSix);
+    };
+    const Image first = read_built(file()), later = read_built(file().text(0x00080060, "CS", "MR"));
+    expect_six(first);
+    expect_six(later);
+    EXPECT_THAT(first.warnings, ElementsAre(HasSubstr("representation that does not exist")));
+    EXPECT_THAT(later.warnings, ElementsAre(HasSubstr("representation that does not exist")));
+  }
+}
+
+TEST(DicomTest, ReadsImplicitElementsWhoseLengthLooksLikeLetters) {
+  // The bytes of "bo" and two NULs are the length 28514.
+  const Image image = read_built(DicomBuilder()
+                                     .text(0x00080060, "CS", "MR")
+                                     .lying(0x00091001, "bo", 0, Bytes(28514))
+                                     .pixels8(kSix));
+  expect_six(image);
+  EXPECT_THAT(image.warnings, ElementsAre(HasSubstr("read as implicit")));
+}
+
 TEST(DicomTest, ToleratesOddRepresentationsAndLengths) {
   expect_six(read_built(DicomBuilder()
                             .bytes(0x00091001, "ZZ", bytes_of({1, 2, 3, 4}))

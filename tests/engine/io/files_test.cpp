@@ -12,6 +12,7 @@
 
 #include "engine/io/cpu_quota.h"
 #include "engine/io/error.h"
+#include "engine/io/posix.h"
 #include "tests/support/files.h"
 
 namespace salus::io {
@@ -56,6 +57,13 @@ TEST(ReadFileTest, NamesAMissingFileAndTheReason) {
 TEST(ReadFileTest, RefusesAFolder) {
   const TemporaryFolder folder;
   SALUS_EXPECT_ERROR(read_file(folder.path()), HasSubstr("folder"));
+}
+
+TEST(InputFileTest, RefusesAPipeWithoutWaitingForAWriter) {
+  const TemporaryFolder folder;
+  const std::string path = folder.path("pipe");
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  SALUS_EXPECT_ERROR(InputFile{path}, AllOf(HasSubstr(path), HasSubstr("not a regular file")));
 }
 
 TEST(ReadFileTest, RefusesMoreThanTheLimit) {

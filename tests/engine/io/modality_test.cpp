@@ -105,6 +105,19 @@ TEST(ModalityTest, LeavesNanOutOfTheStatistics) {
   EXPECT_TRUE(std::isnan(modality_values(image_of<float>(PixelType::kF32, {nan})).mean));
 }
 
+TEST(ModalityTest, ATableKeepsNanAndClampsInfinity) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  Image image = image_of<float>(PixelType::kF32, {kNan, -kInfinity, kInfinity, 11});
+  io::LookupTable table;
+  table.first = 10;
+  table.entries = {100, 300, 500};
+  image.gray[0].modality_lut = table;
+  const ModalityValues values = modality_values(image);
+  EXPECT_THAT(as_doubles(values.bytes, values.type), ElementsAre(testing::IsNan(), 100, 500, 300));
+  EXPECT_EQ(values.nan_count, 1);
+}
+
 TEST(ModalityTest, RoundsDoublePixelsToFloat) {
   const ModalityValues values = modality_values(image_of<double>(PixelType::kF64, {0.1}));
   EXPECT_EQ(values.type, PixelType::kF32);

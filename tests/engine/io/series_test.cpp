@@ -31,6 +31,31 @@ class SeriesTest : public testing::Test {
     return path;
   }
 
+  /// An Enhanced file whose frames lie at these heights; the value of each is its number.
+  std::string placed_frames(const std::vector<double>& heights) {
+    const DicomBuilder base = DicomBuilder().item();
+    const auto group = [&](std::uint32_t macro, std::uint32_t tag, const std::string& value) {
+      return base.item().sequence(macro, {base.item().text(tag, "DS", value)});
+    };
+    std::vector<DicomBuilder> frames;
+    std::vector<int> values;
+    for (const double z : heights) {
+      frames.push_back(group(0x00209113, 0x00200032, "0\\0\\" + std::to_string(z)));
+      values.push_back(static_cast<int>(values.size()));
+    }
+    const std::string path = folder_.path("enhanced");
+    const auto count = static_cast<int>(heights.size());
+    write_test_file(path,
+                    DicomBuilder()
+                        .size(1, 1, count)
+                        .text(0x0020000E, "UI", "1.2")
+                        .sequence(0x52009229, {group(0x00209116, 0x00200037, "1\\0\\0\\0\\1\\0")})
+                        .sequence(0x52009230, frames)
+                        .pixels8(values)
+                        .build());
+    return path;
+  }
+
   TemporaryFolder folder_;
 };
 
@@ -74,9 +99,43 @@ TEST_F(SeriesTest, FilesWithoutASeriesStandForThemselves) {
   SALUS_EXPECT_ERROR(io::read_input(inputs[1]), HasSubstr("notes.txt"));
 }
 
+TEST_F(SeriesTest, PlacedFramesOfOneFileAreTheSlicesOfAVolume) {
+  const std::string path = placed_frames({3, 0, 1.5});
+  const auto inputs = io::series_inputs({path});
+  const io::Volume volume = io::read_input(inputs[0]);
+  EXPECT_THAT(stored_values(volume.image), ElementsAre(1, 2, 0));
+  EXPECT_THAT(volume.frames, ElementsAre(1, 2, 0));
+  EXPECT_EQ(volume.slice_spacing, 1.5);
+  const io::Volume as_stored = io::read_input(io::file_inputs({path})[0]);
+  EXPECT_THAT(stored_values(as_stored.image), ElementsAre(0, 1, 2));
+  EXPECT_TRUE(as_stored.files.empty());
+}
+
+TEST_F(SeriesTest, IrregularFramesOfOneFileAreRefusedByTheirNumbers) {
+  const auto inputs = io::series_inputs({placed_frames({0, 1, 2, 5})});
+  SALUS_EXPECT_ERROR(io::read_input(inputs[0]),
+                     testing::AllOf(HasSubstr("2 slices are missing"), HasSubstr("frame 3 of"),
+                                    HasSubstr("frame 4 of")));
+  EXPECT_EQ(io::read_input(inputs[0], io::allow_irregular({"missing"})).problems.size(), 1u);
+}
+
+TEST_F(SeriesTest, FramesWithoutPlacesAreReadAsTheyAre) {
+  const std::string path = folder_.path("cine");
+  write_test_file(path, DicomBuilder()
+                            .size(1, 1, 3)
+                            .text(0x0020000E, "UI", "1.2")
+                            .text(0x00200032, "DS", "0\\0\\1")
+                            .text(0x00200037, "DS", "1\\0\\0\\0\\1\\0")
+                            .pixels8({5, 6, 7})
+                            .build());
+  const io::Volume volume = io::read_input(io::series_inputs({path})[0]);
+  EXPECT_THAT(stored_values(volume.image), ElementsAre(5, 6, 7));
+  EXPECT_TRUE(volume.files.empty());
+}
+
 TEST_F(SeriesTest, AllowsTheIrregularitiesThatAreNamed) {
-  const auto options = io::allow_irregular({"missing", "tilt"});
-  EXPECT_TRUE(options.allow_missing && options.allow_tilt);
+  const auto options = io::allow_irregular({"missing", "tilt", "mixed"});
+  EXPECT_TRUE(options.allow_missing && options.allow_tilt && options.allow_mixed);
   EXPECT_FALSE(options.allow_duplicates || options.allow_uneven);
   EXPECT_THROW(io::allow_irregular({"gaps"}), UsageError);
 }

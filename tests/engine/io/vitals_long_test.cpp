@@ -113,10 +113,46 @@ TEST_F(LongTableTest, PoliciesHold) {
   const VitalsTable past = read(events, "", steps, options);
   EXPECT_EQ(past.value, (std::vector<float>{2}));
   EXPECT_EQ(past.step_labels, (std::vector<float>{0}));
-  EXPECT_EQ(past.counts.future, 1);
+  EXPECT_EQ(past.counts.future, 2);  // a measurement, and a row of labels
   options.duplicates = RowPolicy::kRefuse;
   SALUS_EXPECT_ERROR(read(events, "", "", options),
                      AllOf(HasSubstr("events.csv line 3"), HasSubstr("duplicates")));
+}
+
+TEST_F(LongTableTest, LabelsOfStepsFollowThePoliciesToo) {
+  const std::string events = "stay_id,time,variable,value\n1,0,HR,80\n2,0,HR,81\n";
+  const std::string rows = "stay_id,time,y,z\n1,2,0,1\n2,5,1,1\n1,1,0,0\n1,2,1,\n2,9,1,0\n";
+  VitalsOptions options;
+  const VitalsTable sorted = read(events, "", rows, options);
+  EXPECT_EQ(sorted.step_offsets, (std::vector<std::int64_t>{0, 2, 4}));
+  EXPECT_EQ(sorted.step_time, (std::vector<double>{1, 2, 5, 9}));
+  EXPECT_EQ(sorted.step_labels, (std::vector<float>{0, 0, 1, 1, 1, 1, 1, 0}));
+  EXPECT_EQ(sorted.counts.unsorted, 1);
+  EXPECT_EQ(sorted.counts.duplicates, 1);
+  options.unsorted = options.duplicates = RowPolicy::kDrop;
+  const VitalsTable dropped = read(events, "", rows, options);
+  EXPECT_EQ(dropped.step_time, (std::vector<double>{2, 5, 9}));
+  options.unsorted = RowPolicy::kRefuse;
+  SALUS_EXPECT_ERROR(read(events, "", rows, options),
+                     AllOf(HasSubstr("labels.csv line 4"), HasSubstr("set unsorted to")));
+  options.unsorted = RowPolicy::kAccept;
+  options.duplicates = RowPolicy::kRefuse;
+  SALUS_EXPECT_ERROR(read(events, "", rows, options),
+                     AllOf(HasSubstr("labels.csv line 5"), HasSubstr("set duplicates to")));
+  options.duplicates = RowPolicy::kAccept;
+  options.future = RowPolicy::kRefuse;
+  options.latest = 5;
+  SALUS_EXPECT_ERROR(read(events, "", rows, options),
+                     AllOf(HasSubstr("labels.csv line 6"), HasSubstr("set future to")));
+}
+
+TEST_F(LongTableTest, AStayOfStaticsAloneHasNoEventsAndNoSteps) {
+  const VitalsTable table =
+      read("stay_id,time,variable,value\n", "stay_id,age\n4,61\n", "stay_id,time,y\n");
+  EXPECT_EQ(table.ids, (std::vector<std::string>{"4"}));
+  EXPECT_EQ(table.offsets, (std::vector<std::int64_t>{0, 0}));
+  EXPECT_EQ(table.step_offsets, (std::vector<std::int64_t>{0, 0}));
+  EXPECT_EQ(table.statics, (std::vector<float>{61}));
 }
 
 TEST_F(LongTableTest, ErrorsNameFileLineAndColumn) {
@@ -134,8 +170,8 @@ TEST_F(LongTableTest, ErrorsNameFileLineAndColumn) {
                      AllOf(HasSubstr("statics.csv line 3"), HasSubstr("second row")));
   SALUS_EXPECT_ERROR(read(good, "id,sex\n1,0\n"), HasSubstr("no column \"stay_id\""));
   SALUS_EXPECT_ERROR(read(good, "stay_id,sex\n,0\n"), HasSubstr("names no stay"));
-  SALUS_EXPECT_ERROR(read(good, "", "stay_id,time,y\n1,2,0\n1,1,0\n"),
-                     AllOf(HasSubstr("labels.csv line 3"), HasSubstr("not after")));
+  SALUS_EXPECT_ERROR(read(good, "", "stay_id,time,y\n1,2,0\n1,soon,0\n"),
+                     AllOf(HasSubstr("labels.csv line 3"), HasSubstr("not a time in hours")));
   SALUS_EXPECT_ERROR(read(good, "", "stay_id,y\n1,2\n1,1\n"), HasSubstr("second row"));
   EXPECT_EQ(read(head + "1,0,,80\n").counts.nameless, 1);
 }

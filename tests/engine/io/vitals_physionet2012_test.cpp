@@ -150,7 +150,16 @@ TEST_F(Physionet2012Test, SourcesFollowOneAnotherAndIdsAreUnique) {
   EXPECT_EQ(table.stays(), 25);
   EXPECT_EQ(table.ids.back(), "9");
   SALUS_EXPECT_ERROR(read_physionet2012({set_a(), set_a() + ".tar.gz"}, {}),
-                     HasSubstr("Two stays have the id \"132539\""));
+                     AllOf(HasSubstr("Two stays have the id \"132539\""),
+                           HasSubstr(set_a() + "/132539.txt and " + set_a() + ".tar.gz:")));
+}
+
+TEST_F(Physionet2012Test, TheFileOfAStayIsASourceOfItsOwn) {
+  const VitalsTable table =
+      read_physionet2012({set_a() + "/132540.txt", set_a() + "/132539.txt"}, {outcomes_a()});
+  EXPECT_EQ(table.ids, (std::vector<std::string>{"132540", "132539"}));
+  EXPECT_EQ(table.labels.size(), 10u);
+  EXPECT_EQ(table.counts.unlabelled, 0);
 }
 
 TEST_F(Physionet2012Test, TheFirstWeightIsStaticAndEveryOneAnEvent) {
@@ -312,7 +321,8 @@ TEST_F(Physionet2012Test, OfTwoStaysWithOneIdTheSecondMayBeLeftOut) {
   options.unreadable = [&](const std::string& reason) { reasons.push_back(reason); };
   const VitalsTable table = read_physionet2012({folder_.path()}, {}, options);
   EXPECT_THAT(table.ids, ElementsAre("7"));
-  EXPECT_THAT(reasons, ElementsAre(AllOf(HasSubstr("/2.txt"), HasSubstr("\"7\""))));
+  EXPECT_THAT(reasons, ElementsAre(AllOf(HasSubstr("/2.txt: there"), HasSubstr("\"7\""),
+                                         HasSubstr("/1.txt."))));
   EXPECT_EQ(table.counts.unreadable, 1);
 }
 
@@ -330,7 +340,10 @@ TEST_F(Physionet2012Test, RefusesSourcesWithoutStays) {
   SALUS_EXPECT_ERROR(read_physionet2012({folder_.path()}, {}),
                      HasSubstr("holds no file named *.txt"));
   SALUS_EXPECT_ERROR(read_physionet2012({folder_.path("none")}, {}), HasSubstr("none"));
-  SALUS_EXPECT_ERROR(read_physionet2012({outcomes_a()}, {}), HasSubstr("is no tar archive"));
+  SALUS_EXPECT_ERROR(read_physionet2012({outcomes_a()}, {}),
+                     AllOf(HasSubstr("Outcomes-a.txt line 1"), HasSubstr("no stay of the")));
+  SALUS_EXPECT_ERROR(read_physionet2012({data_path("vitals/physionet2019/p100001.psv")}, {}),
+                     HasSubstr("is no tar archive"));
 }
 
 TEST_F(Physionet2012Test, OutcomesAreMatchedCountedOrRefused) {

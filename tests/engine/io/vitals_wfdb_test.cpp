@@ -77,7 +77,34 @@ TEST_F(VitalsWfdbTest, AFolderHoldsRecordsAlsoInItsFolders) {
   EXPECT_THAT(table.labelled, ElementsAre(true, false));
   EXPECT_EQ(table.counts.strangers, 1);
   EXPECT_THAT(refusal({folder_.path("p1/r"), folder_.path("p2/r.hea")}),
-              AllOf(HasSubstr("Two records"), HasSubstr("\"r\"")));
+              AllOf(HasSubstr("Two records"), HasSubstr("\"r\""),
+                    HasSubstr(folder_.path("p1/r.hea") + " and " + folder_.path("p2/r.hea"))));
+  int reasons = 0;
+  VitalsOptions options;
+  options.unreadable = [&](const std::string&) { ++reasons; };
+  EXPECT_THAT(read_wfdb_stays({folder_.path("p1/r"), folder_.path("p2/r")}, {}, options).ids,
+              ElementsAre("r"));
+  EXPECT_EQ(reasons, 1);
+}
+
+TEST_F(VitalsWfdbTest, ARecordWithoutSignalsIsAnEmptyStay) {
+  write("z.hea", "z 0 360 1099511627776\n");
+  const auto table = read();
+  EXPECT_THAT(table.ids, ElementsAre("z"));
+  EXPECT_THAT(table.offsets, ElementsAre(0, 0));
+  EXPECT_EQ(table.counts.empty_stays, 1);
+}
+
+TEST_F(VitalsWfdbTest, ARecordThatIsLeftOutAddsNoVariableAndNoCount) {
+  write_record("a", "326 0 HR");
+  write("b.hea", "b 2 1 4\na.dat 16 1/bpm 16 0 80 326 0 Foo\na.dat 16\n");
+  VitalsOptions options;
+  options.unreadable = [](const std::string&) {};
+  auto table = read({}, options);
+  EXPECT_EQ(table.counts.unreadable, 1);
+  EXPECT_THAT(table.variables,
+              ElementsAre(VitalsVariable{"ABP", "mmHg"}, VitalsVariable{"HR", "bpm"}));
+  EXPECT_EQ(table.counts.rows, 7);
 }
 
 TEST_F(VitalsWfdbTest, LaterSamplesThanTheLatestAreDropped) {

@@ -3,7 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <cmath>
+#include <optional>
 
 #include "engine/io/error.h"
 #include "tests/support/dicom_files.h"
@@ -97,7 +98,7 @@ TEST_F(VolumeTest, ReportsUnevenSteps) {
   options.allow_uneven = true;
   EXPECT_THAT(read(slices, options).problems, SizeIs(1));
   options = {};
-  options.tolerance_mm = 0.4;
+  options.tolerance = 0.4;
   EXPECT_THAT(read(slices, options).problems, IsEmpty());
 }
 
@@ -107,6 +108,59 @@ TEST_F(VolumeTest, ReportsAGantryTilt) {
   VolumeOptions options;
   options.allow_tilt = true;
   EXPECT_THAT(read(slices, options).problems, SizeIs(2));
+}
+
+TEST_F(VolumeTest, PositionsRoundedToTwoDecimalsAreEven) {
+  std::vector<DicomBuilder> slices;
+  for (int i = 0; i < 12; ++i) slices.push_back(slice(std::round(i * 33.33) / 100, i));
+  const Volume volume = read(slices);
+  EXPECT_THAT(volume.problems, IsEmpty());
+  EXPECT_NEAR(volume.slice_spacing, 0.33, 1e-9);
+  slices.push_back(slice(4.02, 12));
+  SALUS_EXPECT_ERROR(read(slices), HasSubstr("Allow 'uneven'"));
+}
+
+TEST_F(VolumeTest, ATiltThatIsLostInTheRoundingOfEachStepIsSeenOverAll) {
+  std::vector<DicomBuilder> slices;
+  for (int i = 0; i < 20; ++i) slices.push_back(slice(i * 0.33, i, i * 0.01));
+  SALUS_EXPECT_ERROR(read(slices),
+                     AllOf(HasSubstr("slice0"), HasSubstr("slice19"), HasSubstr("Allow 'tilt'")));
+}
+
+TEST_F(VolumeTest, EachSliceKeepsItsOwnPadding) {
+  const auto padded = [](double z, int value) {
+    return slice(z, 0).pixels8({value, 9}).words(0x00280120, "US", {static_cast<uint16_t>(value)});
+  };
+  const Volume volume = read({padded(0, 1), padded(1, 2), slice(2, 1)});
+  EXPECT_FALSE(volume.image.padding);
+  EXPECT_THAT(volume.image.frame_padding,
+              ElementsAre(io::PaddingRange{1, 1}, io::PaddingRange{2, 2}, std::nullopt));
+  EXPECT_EQ(io::modality_values(volume.image).padding_count, 2);
+  const Volume same = read({padded(0, 3), padded(1, 3)});
+  EXPECT_EQ(same.image.padding, (io::PaddingRange{3, 3}));
+  EXPECT_THAT(same.image.frame_padding, IsEmpty());
+}
+
+TEST_F(VolumeTest, TakesTheMostBitsOfAllSlices) {
+  const Volume volume = read({slice(0, 1).bits(8, 5, 4, false), slice(1, 2).bits(8, 7, 6, false)});
+  EXPECT_EQ(volume.image.bits_stored, 7);
+}
+
+TEST_F(VolumeTest, ReadsTheMostSlicesThatAgreeWhenAsked) {
+  const std::vector<DicomBuilder> slices = {slice(1, 9).text(0x00200037, "DS", "0\\1\\0\\1\\0\\0"),
+                                            slice(0, 1), slice(1, 2),
+                                            slice(5, 8).text(0x00200052, "UI", "1.9")};
+  SALUS_EXPECT_ERROR(read(slices), HasSubstr("allow 'mixed'"));
+  VolumeOptions options;
+  options.allow_mixed = true;
+  const Volume volume = read(slices, options);
+  EXPECT_THAT(volume.files, ElementsAre(folder_.path("slice1"), folder_.path("slice2")));
+  EXPECT_THAT(volume.problems, ElementsAre(AllOf(HasSubstr("1 of 4 slices"), HasSubstr("slice0"),
+                                                 HasSubstr("orientations differ")),
+                                           AllOf(HasSubstr("1 of 4 slices"), HasSubstr("slice3"),
+                                                 HasSubstr("different frames of reference"))));
+  SALUS_EXPECT_ERROR(read({slice(0, 1), slice(1, 2).text(0x00100020, "LO", "other")}, options),
+                     HasSubstr("different patients"));
 }
 
 TEST_F(VolumeTest, RefusesWhatIsNotOneSeries) {
@@ -120,6 +174,8 @@ TEST_F(VolumeTest, RefusesWhatIsNotOneSeries) {
   refused(slice(1, 2).remove(0x00200032), "has no position and orientation");
   refused(slice(1, 2).text(0x00100020, "LO", "other"), "different patients");
   refused(slice(1, 2).text(0x00280004, "CS", "MONOCHROME1"), "photometric");
+  refused(slice(1, 2).text(0x00080060, "CS", "MR"), "modality");
+  refused(slice(1, 2).text(0x00200052, "UI", "1.9"), "different frames of reference");
   SALUS_EXPECT_ERROR(read_series({}), HasSubstr("No file was given"));
 }
 

@@ -123,6 +123,33 @@ TEST_F(WfdbTest, ReadsSignalsOfSeveralFilesAndCommentsAnywhere) {
   EXPECT_EQ(record.comments, (std::vector<std::string>{" first", "second"}));
 }
 
+TEST_F(WfdbTest, ADescriptionHasNoBlanksAtItsEnd) {
+  write("r.dat", std::string("\x01\x00", 2));
+  const WfdbRecord record = read("r 1 1 1\nr.dat 16 200 16 0 1 1 0 ECG  lead II \t \r\n");
+  EXPECT_EQ(record.signals[0].description, "ECG  lead II");
+}
+
+TEST_F(WfdbTest, AChecksumOfZeroIsNoneUnlessTheSamplesHaveIt) {
+  write("r.dat", std::string("\x01\x00\x02\x00", 4));
+  EXPECT_EQ(read("r 1 1 2\nr.dat 16 200 16 0 1 0 0 II\n").signals[0].samples,
+            (std::vector<std::int16_t>{1, 2}));
+  SALUS_EXPECT_ERROR(read("r 1 1 2\nr.dat 16 200 16 0 1 4 0 II\n"), HasSubstr("the checksum 4"));
+}
+
+TEST_F(WfdbTest, AGainBelowZeroInvertsTheSignal) {
+  write("r.dat", std::string("\x01\x00\xff\xff", 4));
+  const WfdbRecord record = read("r 1 1 2\nr.dat 16 -2(5)/mV\n");
+  EXPECT_EQ(record.signals[0].gain, -2);
+  EXPECT_FLOAT_EQ(record.signals[0].physical(0), 2);
+  EXPECT_FLOAT_EQ(record.signals[0].physical(1), 3);
+}
+
+TEST_F(WfdbTest, ARecordWithoutSignalsHasNoSamples) {
+  const WfdbRecord record = read("z 0 360 1099511627776\n");
+  EXPECT_TRUE(record.signals.empty());
+  EXPECT_EQ(record.length, 0);
+}
+
 TEST_F(WfdbTest, ReadsHandDecodedAnnotations) {
   // 1: N after 18 samples; AUX of 4 bytes; SKIP of 0x00010002 = 65538; V after 5 more with subtype
   // 2 and channel 1; NUM -1 holds from then on; a NOTQRS of 1000 only passes time; SKIP back by 3.
@@ -180,7 +207,7 @@ TEST_F(WfdbTest, RefusesHeadersThatAreNot) {
   refused("r 1 100 4\nr.dat 16:3\n", "skew");
   refused("r 1 100 4\nr.dat 16?3\n", "\"16?3\" for the format");
   refused("r 1 100 4\nr.dat 16 much\n", "\"much\" for the gain");
-  refused("r 1 100 4\nr.dat 16 -3\n", "\"-3\" for the gain");
+  refused("r 1 100 4\nr.dat 16 inf\n", "\"inf\" for the gain");
   refused("r 1 100 4\nr.dat 16 200(1\n", "gain");
   refused("r 1 100 4\nr.dat 16 200 x\n", "\"x\" for the ADC resolution");
   refused("r 2 100 4\nr.dat 16\nr.dat 212\n", "another format than the signals of the same file");

@@ -88,8 +88,8 @@ double windowed(const PreprocessImage& image, double stored) {
 }
 
 double display_value(const PreprocessImage& image, double pad_value, double stored) {
-  const bool padding = image.has_padding && stored >= static_cast<double>(image.padding_low) &&
-                       stored <= static_cast<double>(image.padding_high);
+  const bool padding =
+      image.has_padding && stored >= image.padding_low && stored <= image.padding_high;
   if (padding) return pad_value;
   const double value = windowed(image, stored);
   return image.invert ? 1 - value : value;
