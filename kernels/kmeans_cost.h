@@ -11,7 +11,7 @@ namespace salus::kernels {
 inline KernelCost kmeans_sums_cost(std::int64_t members, std::int32_t clusters, std::int64_t dim) {
   constexpr double kTwoSum = 7;
   const auto values = static_cast<double>(members) * static_cast<double>(dim);
-  const auto stripes = static_cast<double>((dim + kSumColumns - 1) / kSumColumns);
+  const auto stripes = static_cast<double>(kmeans_stripes(dim));
   const std::int32_t splits = kmeans_splits(members, clusters, dim);
   const double blocks = stripes * clusters * splits;
   KernelCost cost;

@@ -26,20 +26,25 @@ inline bool kmeans_vectors(const KMeansSumsTask& task) {
   return task.dim % 4 == 0 && reinterpret_cast<std::uintptr_t>(task.points) % 16 == 0;
 }
 
-/// As many pieces of a cluster as give the device enough blocks, of at least 256 members on average.
+/// Stripes of columns, a block of threads for each.
+inline std::int64_t kmeans_stripes(std::int64_t dim) {
+  return (dim + kSumColumns - 1) / kSumColumns;
+}
+
+/// As many pieces of a cluster as give the device enough blocks, of at least 256 members on average:
+/// four for each of an H100's 132 multiprocessors.
 inline std::int32_t kmeans_splits(std::int64_t members, std::int32_t clusters, std::int64_t dim) {
-  constexpr std::int64_t kBlocks = 4 * 132, kFewest = 256, kMost = 64;
-  const std::int64_t stripes = (dim + kSumColumns - 1) / kSumColumns;
-  const std::int64_t wanted = kBlocks / (clusters * stripes);
+  constexpr std::int64_t kBlocks = 528, kFewest = 256, kMost = 64;
+  const std::int64_t wanted = kBlocks / (clusters * kmeans_stripes(dim));
   const std::int64_t most = members / (kFewest * clusters);
   const std::int64_t splits = wanted < most ? wanted : most;
   return static_cast<std::int32_t>(splits < 1 ? 1 : splits > kMost ? kMost : splits);
 }
 
 inline LaunchShape kmeans_sums_shape(const KMeansSumsTask& task) {
-  const auto stripes = static_cast<unsigned>((task.dim + kSumColumns - 1) / kSumColumns);
   return {
-      .grid = {static_cast<unsigned>(task.clusters), stripes, static_cast<unsigned>(task.splits)},
+      .grid = {static_cast<unsigned>(task.clusters),
+               static_cast<unsigned>(kmeans_stripes(task.dim)), static_cast<unsigned>(task.splits)},
       .block = {kSumWarps * kWarp}};
 }
 

@@ -74,7 +74,8 @@ struct SimilarityQueryBounds {
 SALUS_HD SimilarityQueryBounds similarity_query_bounds(float norm, float difference, int dim,
                                                        bool cosine, bool l2) {
   constexpr float kUnit = 0x1p-24f;
-  const float m = static_cast<float>((dim + 31) / 32 + 5);
+  const int sums = (dim + 31) / 32;
+  const float m = static_cast<float>(sums + 5);
   const float h = static_cast<float>(dim + 16) * 0x1p-22f;
   SimilarityQueryBounds bounds;
   bounds.product = difference + (h + (m + 1) * kUnit) * (norm + difference);

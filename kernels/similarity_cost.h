@@ -15,13 +15,14 @@ inline KernelCost similarity_cost(const SimilarityProblem& problem, const Search
   const SimilarityRows& rows = problem.rows;
   const auto count = static_cast<double>(rows.count);
   const auto queries = static_cast<double>(problem.queries);
-  const double blocks = (rows.count + kSimilarityBlock - 1) / kSimilarityBlock;
+  const std::int64_t blocks = (rows.count + kSimilarityBlock - 1) / kSimilarityBlock;
   const double tile_queries = 1.0 * plan.first.query_tile * plan.first.tiles;
   const double kind = rows.type == RowType::kFloat ? 2 : rows.type == RowType::kInt8 ? 0.5 : 1;
   const double lists = queries * plan.first.splits * (plan.first.keep * double{sizeof(Key)} + 4);
   KernelCost cost;
   cost.bytes_read = count * (rows.dim * element_bytes(rows.type) + 4 + (rows.l2 ? 4 : 0)) +
-                    blocks * double{sizeof(SimilarityBlockBounds)} + queries * rows.dim * 4 + lists;
+                    static_cast<double>(blocks * sizeof(SimilarityBlockBounds)) +
+                    queries * rows.dim * 4 + lists;
   cost.bytes_written = lists + queries * (problem.k * 12 + 5);
   cost.tensor_operations = 2 * tile_queries * count * rows.dim * kind;
   cost.operations = kScore * tile_queries * count;

@@ -12,7 +12,7 @@
 namespace salus::kernels::similarity {
 namespace detail {
 
-inline constexpr std::size_t kLargestResident = 64 * 1024;
+inline constexpr std::size_t kLargestResident = std::size_t{64} * 1024;
 inline constexpr std::int64_t kLargestRows = 0xffffffffll;  // a key has 32 bits for the row
 
 inline std::int64_t up(std::int64_t value, std::int64_t multiple) {

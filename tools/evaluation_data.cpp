@@ -75,8 +75,7 @@ Config EvaluationData::config(const Config& transform) const {
   if (part || !split_column.empty() || !file.empty() || !patient.empty() || !root.empty()) {
     throw UsageError(
         "--part, --split-column, --file, --patient and --root are for images, and this bundle "
-        "takes "
-        "vital signs.");
+        "takes vital signs.");
   }
   auto config = stays.config(transform.get_string("source", "long"), {path});
   if (!label.empty()) config.override_with("label", toml_string(label));
@@ -89,8 +88,7 @@ std::unique_ptr<data::Dataset> EvaluationData::open(const infer::Session& sessio
   const auto& bundle = session.bundle();
   const auto transform = bundle.transform_table();
   const auto source = data::open_source(config(transform), transform, bundle.task, threads);
-  const std::string remarks = source->remarks();
-  if (!remarks.empty()) fmt::print(stderr, "{}\n", remarks);
+  tell_remarks(*source);
   const std::string named = part.value_or("test");
   const std::string wanted = named == "val" ? "valid" : named;
   std::vector<std::int64_t> positions;

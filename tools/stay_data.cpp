@@ -12,6 +12,7 @@ namespace {
 
 std::vector<std::string> absolute(const std::vector<std::string>& names) {
   std::vector<std::string> paths;
+  paths.reserve(names.size());
   for (const auto& name : names) {
     paths.push_back(name.empty() ? name : std::filesystem::absolute(name).string());
   }
@@ -49,8 +50,12 @@ std::unique_ptr<data::Source> StayData::open(const infer::Bundle& bundle,
   const Config transform = bundle.transform_table();
   auto source = data::open_source(config(transform.get_string("source", "long"), paths), transform,
                                   bundle.task, threads, unreadable);
-  if (const auto remarks = source->remarks(); !remarks.empty()) fmt::print(stderr, "{}\n", remarks);
+  tell_remarks(*source);
   return source;
+}
+
+void tell_remarks(const data::Source& source) {
+  if (const auto remarks = source.remarks(); !remarks.empty()) fmt::print(stderr, "{}\n", remarks);
 }
 
 }  // namespace salus::tools

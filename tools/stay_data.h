@@ -28,4 +28,7 @@ struct StayData {
                                      const data::Unreadable& unreadable = {}) const;
 };
 
+/// Says on stderr what a user should know of the data; nothing if there is nothing.
+void tell_remarks(const data::Source& source);
+
 }  // namespace salus::tools

@@ -208,8 +208,7 @@ void evaluate_overall(const Job& job, Evaluation& evaluation) {
       evaluation.confusion = MulticlassEvaluator(job.p.probabilities, job.p.targets).confusion();
       evaluation.notes.push_back(
           "What is said of a class is of it against all others (one-vs-rest); macro is the mean "
-          "over "
-          "the classes, micro counts all their cases together.");
+          "over the classes, micro counts all their cases together.");
       break;
     case TaskKind::kMultilabel:
       evaluation.overall = overall_multilabel(job, rows);

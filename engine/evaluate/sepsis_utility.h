@@ -27,9 +27,6 @@ struct StepUtility {
 /// \param from_onset  hours, negative before the onset; NaN in a stay without one.
 StepUtility step_utility(double from_onset);
 
-/// Hours from the first positive target to the onset in the challenge's data.
-inline constexpr double kChallengeLead = 6;
-
 /// Utility of one stay under three policies: the calls made; positive from 12 hours before the onset
 /// to 3 after; never positive.
 struct StayUtility {

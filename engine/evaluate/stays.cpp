@@ -17,10 +17,11 @@ void check(const Predictions& p, const std::vector<std::uint32_t>& patient) {
   const std::size_t n = p.targets.size();
   const bool onsets_fit = p.onsets.empty() || p.onsets.size() == n;
   if (p.ids.size() != n || p.hours.size() != n || patient.size() != n || !onsets_fit) {
-    throw Error(fmt::format(
-        "Predictions at every step of a stay need an id and an hour for each row, but there are {} "
-        "rows, {} ids and {} hours.",
-        n, p.ids.size(), p.hours.size()));
+    throw Error(
+        fmt::format("Predictions at every step of a stay need an id and an hour for each row, and "
+                    "onsets for all "
+                    "or none, but there are {} rows, {} ids, {} hours and {} onsets.",
+                    n, p.ids.size(), p.hours.size(), p.onsets.size()));
   }
 }
 

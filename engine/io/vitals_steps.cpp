@@ -32,7 +32,8 @@ class StepSettler {
     double latest = -std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < steps_.time.size(); ++i) {
       const double time = steps_.time[i];
-      const bool early = time<latest, future = time> options_.latest;
+      const bool early = time < latest;
+      const bool future = time > options_.latest;
       latest = std::max(latest, time);
       if (early) {
         meet(i, options_.unsorted, counts_.unsorted, "the time is before that of the row above",

@@ -1,7 +1,7 @@
 #include <ATen/Functions.h>
 
 #include "engine/measure/kernel_cases.h"
-#include "engine/measure/made_up_rows.h"
+#include "engine/measure/similarity_model.h"
 #include "kernels/kmeans.h"
 #include "kernels/kmeans_cost.h"
 #include "kernels/similarity_cost.h"
@@ -12,9 +12,6 @@ namespace {
 
 constexpr std::int64_t kPoints = 65536, kDim = 256;
 constexpr std::int32_t kClusters = 256;
-
-/// An H100's, from which the search is planned for the model.
-constexpr kernels::similarity::DeviceLimits kLimits{.processors = 132, .shared_bytes = 227 * 1024};
 
 /// The search of each point's nearest centroid, and the sums.
 kernels::KernelCost assign_cost(std::int64_t count, std::int32_t clusters, std::int64_t dim) {

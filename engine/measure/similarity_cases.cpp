@@ -2,16 +2,13 @@
 #include <ATen/TensorOperators.h>
 
 #include "engine/measure/kernel_cases.h"
-#include "engine/measure/made_up_rows.h"
+#include "engine/measure/similarity_model.h"
 #include "kernels/similarity.h"
 #include "kernels/similarity_cost.h"
 #include "kernels/similarity_scan_plan_build.h"
 
 namespace salus::measure {
 namespace {
-
-/// An H100's, from which the search is planned for the model.
-constexpr kernels::similarity::DeviceLimits kLimits{.processors = 132, .shared_bytes = 227 * 1024};
 
 KernelCase topk_case(const std::string& problem, std::int64_t queries, std::int64_t count,
                      std::int64_t dim, at::ScalarType dtype) {

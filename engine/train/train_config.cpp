@@ -100,6 +100,21 @@ std::vector<std::string> losses_of(TaskKind kind) {
   return {};
 }
 
+/// A number above 0 for each class, [negative, positive] of a binary task. `or_else` names what the
+/// key may hold instead.
+std::vector<double> weights_of_classes(const Config& table, const char* key, const char* or_else,
+                                       const Task& task) {
+  const auto weights = table.get_doubles(key);
+  const bool binary = task.kind == TaskKind::kBinary;
+  const std::size_t expected = binary ? 2 : task.labels.size();
+  const bool ok =
+      weights.size() == expected && std::all_of(weights.begin(), weights.end(),
+                                                [](double w) { return w > 0 && std::isfinite(w); });
+  if (ok) return weights;
+  throw UsageError(fmt::format("{} must be {}{} numbers above 0{}.", table.where(key), or_else,
+                               expected, binary ? " ([negative, positive])" : ""));
+}
+
 void read_class_weights(const Config& table, const Task& task, LossConfig& config) {
   if (!table.has("class_weights")) return;
   if (table.is_string("class_weights")) {
@@ -107,15 +122,7 @@ void read_class_weights(const Config& table, const Task& task, LossConfig& confi
     config.balanced = true;
     return;
   }
-  config.class_weights = table.get_doubles("class_weights");
-  const std::size_t expected = task.kind == TaskKind::kBinary ? 2 : task.labels.size();
-  bool ok = config.class_weights.size() == expected;
-  for (const double weight : config.class_weights) ok = ok && weight > 0;
-  if (!ok) {
-    throw UsageError(fmt::format("{} must be \"balanced\" or {} numbers above 0{}.",
-                                 table.where("class_weights"), expected,
-                                 task.kind == TaskKind::kBinary ? " ([negative, positive])" : ""));
-  }
+  config.class_weights = weights_of_classes(table, "class_weights", "\"balanced\" or ", task);
 }
 
 void read_sampler(const Config& train, const Task& task, TrainConfig& config) {
@@ -130,17 +137,7 @@ void read_sampler(const Config& train, const Task& task, TrainConfig& config) {
                                  train.where("sampler"), name));
   }
   if (config.sampler == Kind::kBalanced) return;
-  config.sampler_weights = train.get_doubles("sampler_weights");
-  const std::size_t expected = task.kind == TaskKind::kBinary ? 2 : task.labels.size();
-  const auto& weights = config.sampler_weights;
-  const bool ok =
-      weights.size() == expected && std::all_of(weights.begin(), weights.end(),
-                                                [](double w) { return w > 0 && std::isfinite(w); });
-  if (!ok) {
-    throw UsageError(fmt::format("{} must be {} numbers above 0{}.", train.where("sampler_weights"),
-                                 expected,
-                                 task.kind == TaskKind::kBinary ? " ([negative, positive])" : ""));
-  }
+  config.sampler_weights = weights_of_classes(train, "sampler_weights", "", task);
 }
 
 LossConfig read_loss(const Config& table, const Task& task) {

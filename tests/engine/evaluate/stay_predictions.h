@@ -28,11 +28,12 @@ inline Predictions stay_predictions(const std::vector<HourlyStay>& stays) {
   return p;
 }
 
-inline Stays make_stays(const Predictions& p, double lead = kChallengeLead) {
+inline Stays make_stays(const Predictions& p, double lead = StepOptions().label_lead) {
   return split_stays(p, patient_numbers(p.patients, p.targets.size()), 0, lead);
 }
 
-inline Stays make_stays(const std::vector<HourlyStay>& stays, double lead = kChallengeLead) {
+inline Stays make_stays(const std::vector<HourlyStay>& stays,
+                        double lead = StepOptions().label_lead) {
   return make_stays(stay_predictions(stays), lead);
 }
 
