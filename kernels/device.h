@@ -92,6 +92,13 @@ struct LaunchShape {
   std::size_t shared_bytes = 0;
 };
 
+/// Bytes of shared memory, static and dynamic together, that CUDA gives a block unasked.
+inline constexpr std::size_t kUnaskedSharedBytes = 49152;
+
+/// Whether a launch asks CUDA for more than that before it, on the GPU (launch_cuda.h) as in the
+/// emulator. With any dynamic shared memory: what is static beside it, only the compiler knows.
+inline bool asks_for_shared_memory(const LaunchShape& shape) { return shape.shared_bytes > 0; }
+
 /// IEEE 754 binary16 as stored; at::Half has the same bits.
 struct Half {
   std::uint16_t bits;

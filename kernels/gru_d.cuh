@@ -309,14 +309,17 @@ __global__ void __launch_bounds__(kGruDElementThreads) gru_d_step_kernel(GruDSte
   if (at >= all.sizes.series * units) return;
   const GruDUnit self = gru_d_unit(all.sizes, at / units, at % units);
   const std::int64_t length = gru_d_length(all.sizes, all.length, self.series);
-  float state = task.step < 0 ? all.initial[at] : all.last[at];
-  if (task.step >= 0 && task.step < length) {
+  float state;
+  if (task.step < 0) {
+    state = all.initial[at];
+  } else if (task.step < length) {
     const GruDUnitInput x = gru_d_read(all, self, task.step);
     const float* sums = task.state_sums + self.series * 3 * units + self.unit;
     const float h[3] = {sums[0], sums[units], sums[2 * units]};
     state =
         gru_d_gates(all, self, task.step, x, h, task.decayed[at], marked_decay<GateMath>(x.decay));
-  } else if (task.step >= 0) {
+  } else {
+    state = all.last[at];
     gru_d_repeat(all, self, task.step, state);
   }
   all.last[at] = state;

@@ -12,9 +12,9 @@
 
 namespace salus::kernels {
 
-/// Lets `kernel` take as much dynamic shared memory as a block of the current device can have beside
-/// the kernel's static one; a launch of more than 48 KB of both fails otherwise. Once for each kernel
-/// and device, so that no thread lowers what another is about to use. Thread-safe.
+/// Lets `kernel` take as much dynamic shared memory as a block of the device can have beside the
+/// kernel's static one; a launch of more than kUnaskedSharedBytes of both fails otherwise. Once for
+/// each kernel and device, so that no thread lowers what another is about to use. Thread-safe.
 void allow_shared_memory(int device, const void* kernel);
 
 /// Runs `kernel` on the current stream of `device` and checks the launch. An empty grid launches
@@ -29,7 +29,9 @@ void launch(int device, const LaunchShape& shape, void (*kernel)(Parameters...),
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
   const cudaStream_t stream = c10::cuda::getCurrentCUDAStream();
-  if (shape.shared_bytes > 0) allow_shared_memory(device, reinterpret_cast<const void*>(kernel));
+  if (asks_for_shared_memory(shape)) {
+    allow_shared_memory(device, reinterpret_cast<const void*>(kernel));
+  }
   kernel<<<grid, block, shape.shared_bytes, stream>>>(Parameters(arguments)...);
   C10_CUDA_KERNEL_LAUNCH_CHECK();
 }

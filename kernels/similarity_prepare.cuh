@@ -2,8 +2,8 @@
 
 #include "kernels/similarity_rescore.cuh"
 
-// Norms, multipliers, offsets and error bounds of an index; reads each row twice (the second time
-// from the caches). One block per line of bounds.
+// Norms, multipliers, offsets and error bounds of an index; reads each row once. One block per line
+// of bounds.
 
 namespace salus::kernels::similarity {
 

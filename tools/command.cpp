@@ -3,11 +3,32 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
 #include "engine/core/memory.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
 
 namespace salus::tools {
+
+void print_remark(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
+void flush_results() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  const auto reason = std::error_code(errno == 0 ? EIO : errno, std::generic_category()).message();
+  throw Error(fmt::format("Cannot write the results to standard output: {}.", reason));
+}
+
+void print_skipped(const std::string& reason) { print_remark("skipped: " + reason); }
+
+int status_of(std::size_t skipped, std::size_t inputs) {
+  if (skipped == 0) return kDone;
+  print_remark(fmt::format("{} of {} inputs were skipped.", skipped, inputs));
+  return skipped == inputs ? kFailed : kSomeSkipped;
+}
 
 void Common::add_to(CLI::App& app) {
   app.add_flag("--json", json, "Print results as JSON");

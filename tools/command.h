@@ -1,12 +1,27 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstddef>
 #include <string>
 
 namespace salus::tools {
 
 /// Exit statuses, the same for every command.
 enum Exit { kDone = 0, kFailed = 1, kWrongUse = 2, kSomeSkipped = 3 };
+
+/// Writes a line to stderr; that nobody can read it there (full, closed) ends nothing.
+void print_remark(const std::string& line);
+
+/// Makes what was printed to stdout reach it. \throws Error if it cannot be written: the results would
+/// be lost.
+void flush_results();
+
+/// Says on stderr that an input is left out, and why: a sentence that names it.
+void print_skipped(const std::string& reason);
+
+/// kDone if nothing was skipped; else says on stderr how much was, and is kSomeSkipped, or kFailed if
+/// that were all `inputs`.
+int status_of(std::size_t skipped, std::size_t inputs);
 
 /// Options that every command takes.
 struct Common {

@@ -28,13 +28,22 @@ struct Options {
 void compare_with(const std::string& path, const Registry& zoo, const Options& options,
                   const evaluate::EvaluationOptions& how, EvaluationFindings& findings) {
   const auto other = infer::Session::load(path, zoo, options.common.device);
-  const auto dataset = options.data.open(other, options.common.threads);
-  const auto scored = infer::predict_cases(other, *dataset, options.common.threads);
+  const auto told_before = [](const std::string&) {};
+  const auto cases = options.data.score(other, options.common.threads, told_before);
   findings.against_path = path;
   findings.comparisons =
-      evaluate::compare(findings.scored.predictions, scored.predictions, how.operating_points,
+      evaluate::compare(findings.scored.predictions, cases.scored.predictions, how.operating_points,
                         infer::evaluation_options(other.bundle()).operating_points, how.resampling,
                         how.level, how.steps.label_lead);
+}
+
+/// What the figures do not hold for.
+void note_unreadable(std::size_t unreadable, std::size_t cases, evaluate::Evaluation& evaluation) {
+  if (unreadable == 0) return;
+  auto& notes = evaluation.notes;
+  notes.insert(notes.begin(),
+               fmt::format("{} of {} cases could not be read and are not in these figures.",
+                           unreadable, cases));
 }
 
 void write_results(const std::string& folder, const EvaluationFindings& findings,
@@ -43,7 +52,7 @@ void write_results(const std::string& folder, const EvaluationFindings& findings
   io::write_text(folder + "/metrics.json", metrics_json(findings));
   io::write_text(folder + "/predictions.csv", predictions_csv(findings, session));
   report::write_report(folder + "/report.html", report_data(findings, session, dataset));
-  fmt::print(stderr, "Report: {}/report.html\n", folder);
+  print_remark(fmt::format("Report: {}/report.html", folder));
 }
 
 /// The bundle's own, but for what the options say.
@@ -61,11 +70,14 @@ int evaluate_bundle(const Options& options) {
   Registry zoo;
   register_zoo(zoo);
   const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
-  const auto dataset = options.data.open(session, options.common.threads);
+  auto [dataset, scored, unreadable] =
+      options.data.score(session, options.common.threads, print_skipped);
+  const auto all = unreadable + static_cast<std::size_t>(dataset->size());
   EvaluationFindings findings;
   findings.bundle_path = options.bundle;
   findings.data_path = options.data.path;
-  findings.scored = infer::predict_cases(session, *dataset, options.common.threads);
+  findings.scored = std::move(scored);
+  findings.unreadable = unreadable;
   auto how = infer::evaluation_options(session.bundle());
   how.resampling = options.resampling;
   how.resampling.threads = options.common.threads;
@@ -73,6 +85,7 @@ int evaluate_bundle(const Options& options) {
   how.steps.alarms = alarm_times(options, how.steps.alarms);
   findings.steps = how.steps;
   findings.evaluation = evaluate::evaluate(findings.scored.predictions, how);
+  note_unreadable(unreadable, all, findings.evaluation);
   findings.timing = infer::measure(session, *dataset, findings.scored, options.passes,
                                    options.alone, options.common.threads);
   if (!options.against.empty()) {
@@ -85,7 +98,7 @@ int evaluate_bundle(const Options& options) {
     fmt::print("{}", findings.comparisons.empty() ? "" : evaluate::to_text(findings.comparisons));
   }
   write_results(options.out, findings, session, *dataset);
-  return kDone;
+  return status_of(unreadable, all);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/core/toml_text.h"
+#include "engine/data/known_labels.h"
 #include "engine/io/error.h"
 
 namespace salus::tools {
@@ -17,7 +18,7 @@ void EvaluationData::add_to(CLI::App& app) {
          "per class. Stays: folder or archive of PhysioNet files, or table of events")
       ->required();
   app.add_option("--part", part,
-                 "Part of an .npz, or of a manifest with --split-column: train, val or test "
+                 "Part of an .npz, or of a manifest with --split-column: train, valid or test "
                  "(default: test)");
   app.add_option("--split-column", split_column,
                  "Column of a manifest that names the part of a row");
@@ -83,24 +84,50 @@ Config EvaluationData::config(const Config& transform) const {
   return config;
 }
 
-std::unique_ptr<data::Dataset> EvaluationData::open(const infer::Session& session,
-                                                    int threads) const {
-  const auto& bundle = session.bundle();
-  const auto transform = bundle.transform_table();
-  const auto source = data::open_source(config(transform), transform, bundle.task, threads);
-  tell_remarks(*source);
+/// Positions of the cases of the part that is asked for.
+std::vector<std::int64_t> EvaluationData::of_part(const std::vector<data::CaseInfo>& cases) const {
   const std::string named = part.value_or("test");
-  const std::string wanted = named == "val" ? "valid" : named;
+  const std::string wanted = data::part_named(named);
   std::vector<std::int64_t> positions;
   std::set<std::string> parts;
-  for (std::size_t i = 0; i < source->cases().size(); ++i) {
-    const std::string& own = source->cases()[i].part;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const std::string& own = cases[i].part;
     if (!own.empty()) parts.insert(own);
     if (own.empty() || own == wanted) positions.push_back(static_cast<std::int64_t>(i));
   }
-  if (!positions.empty()) return source->open(positions);
+  if (!positions.empty() || cases.empty()) return positions;
   throw Error(
       fmt::format("{} has no part \"{}\"; it has {}.", path, named, fmt::join(parts, ", ")));
+}
+
+EvaluationCases EvaluationData::score(const infer::Session& session, int threads,
+                                      const data::Unreadable& unreadable) const {
+  EvaluationCases out;
+  const auto leave_out = [&](const std::string& reason) {
+    ++out.unreadable;
+    unreadable(reason);
+  };
+  const auto& bundle = session.bundle();
+  const auto transform = bundle.transform_table();
+  const auto named = config(transform);
+  const auto source = data::open_source(named, transform, bundle.task, threads, leave_out);
+  tell_remarks(*source);
+  auto positions = of_part(source->cases());
+  out.dataset = source->open(positions);
+  if (!positions.empty()) {
+    data::require_known_labels(*out.dataset, named, bundle.task, "the data");
+  }
+  out.scored = infer::predict_cases(session, *out.dataset, threads, leave_out);
+  auto& left_out = out.scored.unreadable;
+  for (; !left_out.empty(); left_out.pop_back()) {
+    positions.erase(positions.begin() + left_out.back());
+  }
+  if (positions.empty()) {
+    throw Error(fmt::format("None of the {} cases of {} can be read; the reasons stand above.",
+                            out.unreadable, path));
+  }
+  if (out.dataset->size() != std::ssize(positions)) out.dataset = source->open(positions);
+  return out;
 }
 
 }  // namespace salus::tools

@@ -113,6 +113,7 @@ report::ReportData report_data(const EvaluationFindings& findings, const infer::
 std::string metrics_json(const EvaluationFindings& findings) {
   auto out = nlohmann::ordered_json::parse(evaluate::to_json(findings.evaluation));
   const auto& timing = findings.timing;
+  out["unreadable"] = findings.unreadable;
   out["timing"] = {{"passes", timing.passes},
                    {"cases_per_second", timing.cases_per_second},
                    {"latency_ms",

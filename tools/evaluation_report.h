@@ -16,6 +16,7 @@ namespace salus::tools {
 struct EvaluationFindings {
   std::string bundle_path, data_path;
   infer::ScoredCases scored;
+  std::size_t unreadable = 0;   ///< cases that are not among them
   evaluate::StepOptions steps;  ///< that the evaluation was made with
   evaluate::Evaluation evaluation;
   infer::Timing timing;
@@ -27,7 +28,8 @@ struct EvaluationFindings {
 report::ReportData report_data(const EvaluationFindings& findings, const infer::Session& session,
                                const data::Dataset& dataset);
 
-/// metrics.json: the evaluation, "timing" and, with a second bundle, "comparisons".
+/// metrics.json: the evaluation, "unreadable" (cases that are not in it), "timing" and, with a second
+/// bundle, "comparisons".
 std::string metrics_json(const EvaluationFindings& findings);
 
 /// id, one probability, decision and target per label; no patients.

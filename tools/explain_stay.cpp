@@ -87,14 +87,18 @@ Json statics_json(const explain::StayAttribution& found, const Batch& stay,
   return list;
 }
 
+std::int64_t steps_of(const Batch& stay) { return stay.inputs.at("length").item<std::int64_t>(); }
+
 /// Rows of the variables that matter most, and below them the static columns.
 report::HeatTable heat_table(const explain::StayAttribution& found, const Batch& stay,
                              const data::StayTransform& transform, const std::string& title) {
   report::HeatTable table;
   table.title = title;
   table.column_step = transform.step();
+  const bool empty = steps_of(stay) == 0;
+  if (empty) table.columns = "no rows of measurements: the score rests on static values alone";
   for (const auto d : by_magnitude(found.values)) {
-    if (table.rows.size() == kRows) break;
+    if (empty || table.rows.size() == kRows) break;
     table.rows.push_back(transform.variables().variables()[static_cast<std::size_t>(d)].name);
     auto& row = table.values.emplace_back();
     auto& marked = table.marked.emplace_back();
@@ -136,6 +140,7 @@ void explain_stay(const infer::Session& session, const ExplainStay& what, int th
   const Json out = {{"id", stay.ids[0]},
                     {"label", name},
                     {"method", "integrated-gradients"},
+                    {"steps", steps_of(stay)},
                     {"hour", static_cast<double>(found.step) * transform.step()},
                     {"probability", probability},
                     {"logit", found.logit},

@@ -14,10 +14,11 @@ struct ExplainStay {
   StayData data;
 };
 
-/// Writes the heatmap of one stay's attributions (SVG) and prints them as JSON: "attributions" per
-/// variable and hour, where "value_is" says whether the value was "measured" in that hour, "carried"
-/// forward from the hour "measured_at", or is the "default" of the variable; and "statics" per static
-/// column ("Age", "ICUType=1", "Age missing").
+/// Writes the heatmap of one stay's attributions (SVG) and prints them as JSON: "steps" of the stay, 0
+/// where it has no rows and its score rests on its statics alone; "attributions" per variable and hour,
+/// where "value_is" says whether the value was "measured" in that hour, "carried" forward from the hour
+/// "measured_at", or is the "default" of the variable; and "statics" per static column ("Age",
+/// "ICUType=1", "Age missing").
 void explain_stay(const infer::Session& session, const ExplainStay& what, int threads);
 
 }  // namespace salus::tools

@@ -12,7 +12,9 @@
 #include "engine/io/stop_signals.h"
 #include "engine/stream/event_rows.h"
 #include "engine/stream/followed_input.h"
+#include "engine/stream/snapshot.h"
 #include "engine/stream/statics_file.h"
+#include "engine/stream/stream_remarks.h"
 #include "tools/command.h"
 #include "tools/scores_json.h"
 
@@ -38,7 +40,8 @@ class Follower {
         model_(std::make_shared<stream::StreamModel>(session, options.stream)),
         pool_(model_, options.pool, statics_of(statics)),
         input_(input, stop_.descriptor()),
-        rows_(input == "-" ? "standard input" : input) {
+        origin_(input == "-" ? "standard input" : input),
+        rows_(origin_) {
     restore();
   }
 
@@ -50,10 +53,9 @@ class Follower {
       keep_house();
     }
     if (stop_.received() == 0) take(rows_.finish(malformed_));
+    const int status = tell_tally();
     save();
-    if (skipped_ == 0) return kDone;
-    fmt::print(stderr, "{} rows were left out.\n", skipped_);
-    return kSomeSkipped;
+    return status;
   }
 
  private:
@@ -64,7 +66,7 @@ class Follower {
       try {
         return statics_->find(stay);
       } catch (const Error& error) {  // it may be half written: the stay goes on without
-        fmt::print(stderr, "{}\n", error.what());
+        print_remark(error.what());
         return {};
       }
     };
@@ -105,31 +107,58 @@ class Follower {
       }
     }
     push(all.subspan(begin));
-    std::fflush(stdout);
+    flush_results();
   }
 
   void push(std::span<const stream::PoolEvent> rows) {
     if (rows.empty()) return;
     const std::int64_t position = input_.is_file() ? rows_.position() : 0;
     pool_.push(rows, hours_now(), print_, position);
-    for (const auto& note : pool_.take_notes()) fmt::print(stderr, "{}\n", note);
+    for (const auto& note : pool_.take_notes()) print_remark(note);
+    for (const auto& refusal : pool_.take_refusals()) {
+      print_skipped(fmt::format("{} line {}: {}; the row is refused.", origin_, refusal.line,
+                                stream::refusal_reason(refusal.fate)));
+    }
     if (pool_.turned_away() == turned_away_) return;
-    fmt::print(stderr, "{} rows are of stays beyond the {} there is room for; raise --capacity.\n",
-               pool_.turned_away() - turned_away_, options_.pool.capacity);
-    skipped_ += pool_.turned_away() - turned_away_;
+    print_remark(
+        fmt::format("{} rows are of stays beyond the {} there is room for; raise --capacity.",
+                    pool_.turned_away() - turned_away_, options_.pool.capacity));
     turned_away_ = pool_.turned_away();
+  }
+
+  /// What became of the rows, on stderr. \returns the exit status.
+  int tell_tally() const {
+    const stream::StreamTally tally{pool_.fates(), unreadable_, turned_away_};
+    if (const auto remarks = stream::stream_remarks(tally, *model_); !remarks.empty()) {
+      print_remark(remarks);
+    }
+    const std::int64_t skipped = stream::skipped_rows(tally, *model_);
+    if (skipped == 0) return kDone;
+    print_remark(fmt::format("{} of {} rows were skipped.", skipped, stream::rows_of(tally)));
+    return kSomeSkipped;
   }
 
   void keep_house() {
     pool_.sweep(hours_now(), print_);
-    std::fflush(stdout);
+    flush_results();
     const std::chrono::duration<double> since = Clock::now() - saved_;
-    if (since.count() >= options_.snapshot_every) save();
+    if (since.count() >= options_.snapshot_every) save_or_tell();
   }
 
   void save() {
-    saved_ = Clock::now();
     if (!options_.snapshot.empty()) pool_.save(options_.snapshot);
+  }
+
+  /// A disk that is full for a while ends no stream: the next snapshot is tried when it is due.
+  void save_or_tell() {
+    saved_ = Clock::now();
+    try {
+      save();
+    } catch (const std::exception& error) {
+      print_remark(
+          fmt::format("{} No snapshot was kept; the stream goes on and tries again in {} s.",
+                      error.what(), options_.snapshot_every));
+    }
   }
 
   void print(std::string_view stay, const stream::Risk& risk) const {
@@ -151,16 +180,17 @@ class Follower {
   stream::StreamPool pool_;
   io::StopSignals stop_;  ///< ends the reading
   stream::FollowedInput input_;
+  std::string origin_;  ///< as errors name the input
   stream::EventRows rows_;
   stream::EventRows::Malformed malformed_ = [this](std::int64_t, const std::string& what) {
-    fmt::print(stderr, "skipped: {}\n", what);
-    ++skipped_;
+    print_skipped(what);
+    ++unreadable_;
   };
   stream::StreamPool::Scored print_ = [this](std::string_view stay, const stream::Risk& risk) {
     print(stay, risk);
   };
   Clock::time_point saved_ = Clock::now();
-  std::int64_t skipped_ = 0, turned_away_ = 0;
+  std::int64_t unreadable_ = 0, turned_away_ = 0;
 };
 
 }  // namespace
@@ -169,15 +199,22 @@ void FollowOptions::add_to(CLI::App& app) {
   const std::map<std::string, io::RowPolicy> policies = {{"accept", io::RowPolicy::kAccept},
                                                          {"drop", io::RowPolicy::kDrop},
                                                          {"refuse", io::RowPolicy::kRefuse}};
-  app.add_flag("--follow", on,
-               "Stays: read rows (stay_id,time,variable,value[,unit]) from standard input (-) or a "
-               "growing file, and write risks as they come");
-  app.add_option("--snapshot", snapshot, "--follow: keep the state of all stays in this file")
+  app.add_flag(
+      "--follow", on,
+      "Stays: read rows (stay_id,time,variable,value[,unit]) from standard input (-) or a "
+      "growing file, and write risks as they come. The bundle's rules for unsorted, future "
+      "and duplicate rows hold; a row they refuse is told and left out, and ends nothing");
+  app.add_option(
+         "--snapshot", snapshot,
+         "--follow: keep the state of all stays in this file, the one before in FILE.previous")
       ->type_name("FILE");
   app.add_option("--snapshot-every", snapshot_every, "--follow: seconds between snapshots")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--history", stream.history, "--follow: bins by which a row may be late")
+  app.add_option(
+         "--history", stream.history,
+         "--follow: bins by which a row may be late; later ones are dropped, as nothing is sorted "
+         "beyond them")
       ->capture_default_str();
   app.add_option_function<io::RowPolicy>(
          "--duplicates", [this](const io::RowPolicy& policy) { stream.duplicates = policy; },
@@ -196,6 +233,7 @@ void FollowOptions::add_to(CLI::App& app) {
 
 int follow(const infer::Session& session, const FollowOptions& options, const std::string& input,
            const std::string& statics) {
+  if (!options.snapshot.empty()) stream::require_snapshot_writable(options.snapshot);
   return Follower(session, options, input, statics).run();
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/io/dicom.h"
 #include "engine/io/error.h"
+#include "engine/io/frame_steps.h"
 #include "engine/io/image.h"
 #include "engine/io/inputs.h"
 #include "engine/io/modality.h"
@@ -81,7 +82,31 @@ Json describe_volume(const io::Volume& volume) {
   return out;
 }
 
-Json describe(const std::string& file, const io::Image& image) {
+/// Millimetres without the noise of arithmetic.
+double rounded(double millimetres) { return std::round(millimetres * 1e6) / 1e6; }
+
+/// Between neighbours along the normal: of a series as it was read, of one file if its frames have
+/// places and lie evenly.
+Json slice_spacing(const io::Volume& volume) {
+  if (!volume.files.empty()) {
+    return volume.slice_spacing > 0 ? Json(rounded(volume.slice_spacing)) : Json(nullptr);
+  }
+  const auto steps = io::frame_steps(volume.image);
+  return steps && steps->even() ? Json(rounded(steps->usual)) : Json(nullptr);
+}
+
+/// Of one file; those of a series are problems of its volume.
+void warn_of_uneven_steps(const io::Volume& volume, Json& warnings) {
+  const auto steps = io::frame_steps(volume.image);
+  if (!volume.files.empty() || !steps || steps->even()) return;
+  warnings.push_back(
+      fmt::format("The frames do not lie evenly: neighbours are {:.4g} to {:.4g} mm apart, usually "
+                  "{:.4g} mm, so that there is no one slice spacing.",
+                  steps->least, steps->most, steps->usual));
+}
+
+Json describe(const std::string& file, const io::Volume& volume) {
+  const io::Image& image = volume.image;
   Json out;
   out["file"] = file;
   out["format"] = image.format;
@@ -111,6 +136,7 @@ Json describe(const std::string& file, const io::Image& image) {
   out["padding_per_frame"] = !image.frame_padding.empty();
   out["geometry"] = describe_geometry(image);
   out["pixel_spacing_mm"] = or_null(image.pixel_spacing);
+  out["slice_spacing_mm"] = slice_spacing(volume);
   out["slice_thickness_mm"] = or_null(image.slice_thickness);
   return out;
 }
@@ -210,13 +236,14 @@ int inspect(const Options& options) {
   const io::Volume volume = io::read_input(input, io::allow_irregular(options.allow));
   const io::Image& image = volume.image;
   const auto values = io::modality_values(image);
-  auto report = describe(options.file, image);
+  auto report = describe(options.file, volume);
   describe_values(values, report);
   if (!volume.files.empty()) report["series"] = describe_volume(volume);
   if (options.identities && image.format == "DICOM") describe_identities(input.files[0], report);
   report["warnings"] = warnings;
   for (const auto& warning : image.warnings) report["warnings"].push_back(warning);
   for (const auto& problem : volume.problems) report["warnings"].push_back(problem);
+  warn_of_uneven_steps(volume, report["warnings"]);
   if (!options.pixels.empty()) write_pixels(options.pixels, image, values);
   if (options.common.json) {
     fmt::print("{}\n", report.dump(2, ' ', false, Json::error_handler_t::replace));

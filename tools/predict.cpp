@@ -41,6 +41,7 @@ void print_json(const Task& task, const infer::Prediction& prediction) {
   if (!prediction.frames.empty()) line["frames"] = prediction.frames;
   if (!prediction.files.empty()) line["files"] = prediction.files;
   if (!prediction.flags.empty()) line["flags"] = prediction.flags;
+  if (!prediction.warnings.empty()) line["warnings"] = prediction.warnings;
   line["time_ms"] = std::round(prediction.milliseconds * 1000) / 1000;
   print_line(line);
 }
@@ -52,7 +53,8 @@ void print_csv_header(const infer::Bundle& bundle) {
   std::string line = bundle.model.per_step ? "id,hour" : "id";
   for (const auto& label : task.labels) line += "," + csv_cell(label);
   for (const auto& label : task.labels) line += "," + csv_cell("decision:" + label);
-  fmt::print("{}{},flags,time_ms\n", line, has_frames(bundle) ? ",frames,files" : "");
+  fmt::print("{},time_ms\n",
+             line + (has_frames(bundle) ? ",frames,files,flags,warnings" : ",flags"));
 }
 
 /// A list in one cell.
@@ -71,18 +73,38 @@ void print_csv(const infer::Bundle& bundle, const infer::Prediction& prediction)
   if (has_frames(bundle)) {
     line += "," + list_cell(prediction.frames) + "," + list_cell(prediction.files);
   }
-  fmt::print("{},{},{:.3f}\n", line, list_cell(prediction.flags), prediction.milliseconds);
+  line += "," + list_cell(prediction.flags);
+  if (has_frames(bundle)) line += "," + list_cell(prediction.warnings);
+  fmt::print("{},{:.3f}\n", line, prediction.milliseconds);
+}
+
+/// An id as one line: file names may hold line breaks.
+std::string one_line(const std::string& id) {
+  std::string line;
+  for (const char c : id) {
+    if (c == '\n' || c == '\r') {
+      line += c == '\n' ? "\\n" : "\\r";
+    } else {
+      line += c;
+    }
+  }
+  return line;
 }
 
 /// Collects embeddings and writes NAME.npy [N, E] with the ids beside it, one a line.
 class EmbeddingWriter {
  public:
-  explicit EmbeddingWriter(std::string path) : path_(std::move(path)) {}
+  /// \throws Error if they could not be written, before anything is scored.
+  explicit EmbeddingWriter(std::string path) : path_(std::move(path)) {
+    if (path_.empty()) return;
+    io::require_writable(path_);
+    io::require_writable(ids_path());
+  }
 
   void add(const infer::Prediction& prediction) {
     if (path_.empty()) return;
     values_.insert(values_.end(), prediction.embedding.begin(), prediction.embedding.end());
-    ids_ += prediction.id + "\n";
+    ids_ += one_line(prediction.id) + "\n";
     ++rows_;
   }
 
@@ -90,24 +112,18 @@ class EmbeddingWriter {
     if (path_.empty() || rows_ == 0) return;
     const auto width = static_cast<std::int64_t>(values_.size()) / rows_;
     io::write_npy(path_, "<f4", {rows_, width}, std::as_bytes(std::span(values_)));
-    io::write_text(path_ + ".ids.txt", ids_);
+    io::write_text(ids_path(), ids_);
   }
 
  private:
+  std::string ids_path() const { return path_ + ".ids.txt"; }
+
   std::string path_, ids_;
   std::vector<float> values_;
   std::int64_t rows_ = 0;
 };
 
 using Scored = std::function<void(const infer::Prediction&)>;
-
-void print_skipped(const std::string& reason) { fmt::print(stderr, "skipped: {}\n", reason); }
-
-int status_of(std::size_t skipped, std::size_t inputs) {
-  if (skipped == 0) return kDone;
-  fmt::print(stderr, "{} of {} inputs were skipped.\n", skipped, inputs);
-  return skipped == inputs ? kFailed : kSomeSkipped;
-}
 
 int predict_stays(const infer::Session& session, const Options& options, const Scored& scored) {
   std::size_t skipped = 0;
@@ -151,11 +167,11 @@ int predict(const Options& options) {
     return follow(session, options.follow, options.inputs[0], options.stays.statics);
   }
   const bool csv = options.format == "csv";
-  if (csv) print_csv_header(session.bundle());
   EmbeddingWriter embeddings(options.embeddings);
+  if (csv) print_csv_header(session.bundle());
   const auto scored = [&](const infer::Prediction& prediction) {
     csv ? print_csv(session.bundle(), prediction) : print_json(task, prediction);
-    std::fflush(stdout);
+    flush_results();
     embeddings.add(prediction);
   };
   const bool stays = session.bundle().model.modality == Modality::kVitals;

@@ -26,10 +26,9 @@ int added(const Options& options, const similar::AppendReport& report, Json prin
   printed["unfindable"] = report.unfindable;
   print_similar_report(printed, options.common.json);
   if (report.unfindable == 0) return kDone;
-  fmt::print(stderr,
-             "{} of {} rows have missing or infinite values, or are zero, and will never be "
-             "found.\n",
-             report.unfindable, report.added);
+  print_remark(fmt::format(
+      "{} of {} rows have missing or infinite values, or are zero, and will never be found.",
+      report.unfindable, report.added));
   return kSomeSkipped;
 }
 
@@ -103,10 +102,9 @@ int remove(const Options& options) {
                         {"rows", manifest.rows() - manifest.deleted()}},
                        options.common.json);
   if (report.removed > 0) {
-    fmt::print(stderr,
-               "Deleted rows are never found; `salus similar compact` erases their bytes.\n");
+    print_remark("Deleted rows are never found; `salus similar compact` erases their bytes.");
   }
-  for (const std::string& id : report.unknown) fmt::print(stderr, "unknown: {}\n", id);
+  for (const std::string& id : report.unknown) print_remark("unknown: " + id);
   if (report.unknown.empty()) return kDone;
   return report.removed == 0 ? kFailed : kSomeSkipped;
 }
@@ -216,7 +214,10 @@ void add_delete(CLI::App& similar, int& exit_status) {
   auto* command = similar.add_subcommand("delete", "Delete rows, as when consent is withdrawn");
   command->add_option("INDEX", options->index, "Folder of the index")->required();
   command->add_option("ID", options->ids, "Ids; - reads them from standard input, one a line");
-  command->add_option("--where", options->conditions, "Rows like site=A, age>=60; repeated: all")
+  command
+      ->add_option("--where", options->conditions,
+                   "Rows like site=A, age>=60; repeated: all. Spaces around a value count neither "
+                   "here nor in the rows")
       ->take_all();
   options->common.add_to(*command);
   command->callback([options, &exit_status] { exit_status = remove(*options); });

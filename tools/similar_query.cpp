@@ -85,9 +85,9 @@ int query(Options& options) {
                          unusable += answer.usable ? 0 : 1;
                        });
   if (unusable == 0) return kDone;
-  fmt::print(stderr,
-             "{} of {} queries have missing or infinite values, or are zero, and find nothing.\n",
-             unusable, queries.rows);
+  print_remark(fmt::format(
+      "{} of {} queries have missing or infinite values, or are zero, and find nothing.", unusable,
+      queries.rows));
   return unusable == queries.rows ? kFailed : kSomeSkipped;
 }
 
@@ -105,11 +105,15 @@ void add_similar_query(CLI::App& similar, int& exit_status) {
   command->add_flag("--exact", options->query.exact,
                     "Search on until every query is certain (else \"certain\" and \"bound\" tell)");
   command
-      ->add_option("--where", options->query.conditions,
-                   "Only rows like site=A, age>=60, view!=AP; repeated: all of them")
+      ->add_option(
+          "--where", options->query.conditions,
+          "Only rows like site=A, age>=60, view!=AP; repeated: all of them. Spaces around a "
+          "value count neither here nor in the rows; site= asks for rows without one")
       ->take_all();
-  command->add_option("--same", options->query.same,
-                      "Only rows that equal the query in this attribute (same site)");
+  command->add_option(
+      "--same", options->query.same,
+      "Only rows that equal the query in this attribute (same site), compared as by "
+      "--where");
   command->add_flag("--exclude-self", options->query.exclude_self,
                     "A query does not find the row with its own id");
   command->add_option("--show", options->query.show, "Attributes to give for each neighbour: a,b")

@@ -1,11 +1,10 @@
 #include "tools/stay_data.h"
 
-#include <fmt/format.h>
-
 #include <filesystem>
 
 #include "engine/core/toml_text.h"
 #include "engine/io/error.h"
+#include "tools/command.h"
 
 namespace salus::tools {
 namespace {
@@ -55,7 +54,7 @@ std::unique_ptr<data::Source> StayData::open(const infer::Bundle& bundle,
 }
 
 void tell_remarks(const data::Source& source) {
-  if (const auto remarks = source.remarks(); !remarks.empty()) fmt::print(stderr, "{}\n", remarks);
+  if (const auto remarks = source.remarks(); !remarks.empty()) print_remark(remarks);
 }
 
 }  // namespace salus::tools

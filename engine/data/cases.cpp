@@ -126,25 +126,42 @@ std::vector<float> row_target(const std::vector<std::string>& row, const Columns
 }
 
 std::string part_of(const std::string& cell, const std::string& where) {
-  if (cell == "val" || cell == "validation") return "valid";
-  if (cell == "train" || cell == "valid" || cell == "test") return cell;
+  if (auto part = part_named(cell); !part.empty()) return part;
   throw Error(fmt::format("{}: the split column holds \"{}\"; it must be train, valid or test.",
                           where, cell));
+}
+
+/// The cell that names a row's file; one that is blank would be the root folder, read as a series.
+const std::string& file_cell(const std::vector<std::string>& row, const io::TextTable& table,
+                             const Columns& columns, const std::string& where) {
+  const std::string& cell = row[columns.file];
+  const auto& name = table.columns[columns.file];
+  if (cell.find_first_not_of(" \t") == std::string::npos) {
+    throw Error(
+        fmt::format("{}: the column \"{}\" is empty; name a file or remove the row.", where, name));
+  }
+  const fs::path plain = (fs::path(cell) / "").lexically_normal();
+  if (plain != ".") return cell;
+  throw Error(
+      fmt::format("{}: the column \"{}\" holds \"{}\", which is the root folder itself; name a "
+                  "file, or the folder of one series.",
+                  where, name, cell));
 }
 
 std::vector<ImageCase> from_manifest(const Config& data, const Task& task, const fs::path& root) {
   const auto path = (root / data.get_string("manifest")).string();
   const auto table = io::read_table(path);
   const auto columns = resolve(table, data, task, path);
+  if (table.rows.empty()) throw Error(path + " has no rows; give each image a row.");
   std::vector<ImageCase> cases;
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const auto& row = table.rows[i];
+    const auto where = fmt::format("{}, {}", path, table.where(i));
     ImageCase item;
-    item.info.id = row[columns.file];
-    item.path = (root / row[columns.file]).string();
+    item.info.id = file_cell(row, table, columns, where);
+    item.path = (root / item.info.id).string();
     if (columns.patient >= 0) item.info.patient = row[columns.patient];
     for (const auto& [name, column] : columns.subgroups) item.info.subgroups[name] = row[column];
-    const auto where = fmt::format("{}, {}", path, table.where(i));
     if (columns.part >= 0) item.info.part = part_of(row[columns.part], where);
     item.info.target = row_target(row, columns, task, where);
     cases.push_back(std::move(item));
@@ -199,7 +216,7 @@ std::vector<ImageCase> npz_part(const std::map<std::string, io::NpyArray>& array
   std::vector<ImageCase> cases(images.shape[0]);
   for (std::int64_t i = 0; i < images.shape[0]; ++i) {
     cases[i].info.id = fmt::format("{}#{}/{}", name, part, i);
-    cases[i].info.part = part == "val" ? "valid" : part;
+    cases[i].info.part = part_named(part);
     cases[i].info.target = npz_target(labels, i, task, path);
     cases[i].path = path + "#" + part + "_images";
     cases[i].index = i;

@@ -6,6 +6,11 @@
 
 namespace salus::data {
 
+std::string part_named(const std::string& name) {
+  if (name == "val" || name == "validation") return "valid";
+  return name == "train" || name == "valid" || name == "test" ? name : "";
+}
+
 at::Tensor Dataset::targets(at::IntArrayRef indices) const {
   const auto labels = indices.empty() ? 0 : info(indices[0]).target.size();
   auto all = at::empty(

@@ -27,6 +27,10 @@ struct CaseInfo {
   std::string part;  ///< "train", "valid", "test" where the data bring their division, or ""
 };
 
+/// What CaseInfo calls the part of a name: "train", "valid" (of "valid", "val" and "validation") or
+/// "test"; "" for any other name.
+std::string part_named(const std::string& name);
+
 /// Cases that a trainer or evaluator draws from. Deterministic; const methods are thread-safe.
 class Dataset {
  public:
@@ -48,6 +52,8 @@ class Dataset {
   virtual void cache(const std::function<void(std::int64_t, std::int64_t)>& progress) {}
   /// Bytes that cache() would take; 0 if everything is in memory anyway.
   virtual std::int64_t cache_bytes() const { return 0; }
+  /// Paths of the cases' files that do not exist, found without reading any.
+  virtual std::vector<std::string> missing_files() const { return {}; }
 };
 
 }  // namespace salus::data

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <sstream>
 
+#include "engine/data/lines_below.h"
 #include "engine/data/thread_pool.h"
 #include "engine/io/error.h"
 #include "engine/io/inputs.h"
@@ -81,8 +82,8 @@ std::string join_failures(const std::vector<std::string>& failures) {
   for (const auto& failure : failures) {
     if (!failure.empty()) reasons.push_back(failure);
   }
-  return fmt::format("{} of {} images cannot be read. Mend or remove them:\n  {}", reasons.size(),
-                     failures.size(), fmt::join(reasons, "\n  "));
+  return fmt::format("{} of {} images cannot be read. Mend or remove them:{}", reasons.size(),
+                     failures.size(), lines_below(reasons));
 }
 
 }  // namespace
@@ -205,6 +206,19 @@ void ImageDataset::cache(const std::function<void(std::int64_t, std::int64_t)>& 
 std::int64_t ImageDataset::cache_bytes() const {
   const auto& spec = impl_->transform->spec();
   return size() * spec.channels * spec.height * spec.width * 4;
+}
+
+std::vector<std::string> ImageDataset::missing_files() const {
+  namespace fs = std::filesystem;
+  std::vector<std::string> missing;
+  for (const auto& item : impl_->cases) {
+    std::error_code ignored;  // what is there but cannot be opened is told of when it is read
+    const bool is_file = item.index < 0;
+    if (is_file && fs::status(item.path, ignored).type() == fs::file_type::not_found) {
+      missing.push_back(item.path);
+    }
+  }
+  return missing;
 }
 
 }  // namespace salus::data

@@ -32,7 +32,7 @@ struct ImageCase {
 ///   # or
 ///   folder = "."              # one sub-folder per class, named like the label
 ///
-///   split.column = "split"    # column of a manifest with train, valid (or val) and test
+///   split.column = "split"    # column of a manifest with train, valid and test (see part_named())
 ///
 /// An NPZ brings its own division, and a manifest may (`CaseInfo::part`).
 std::vector<ImageCase> read_cases(const Config& data, const Task& task);
@@ -54,6 +54,7 @@ class ImageDataset : public Dataset {
 
   void cache(const std::function<void(std::int64_t, std::int64_t)>& progress = {}) override;
   std::int64_t cache_bytes() const override;
+  std::vector<std::string> missing_files() const override;
 
  private:
   struct Impl;

@@ -1,5 +1,7 @@
 #include "engine/data/image_source.h"
 
+#include "engine/data/header_patients.h"
+
 namespace salus::data {
 
 ImageSource::ImageSource(const Config& data, const Config& transform, const Task& task, int threads)
@@ -7,7 +9,8 @@ ImageSource::ImageSource(const Config& data, const Config& transform, const Task
       transform_(std::make_shared<const Transform>(transform)),
       transform_toml_(transform.to_toml()),
       task_(task),
-      threads_(threads) {
+      threads_(threads),
+      remarks_(fill_patients(cases_, threads)) {
   for (const ImageCase& item : cases_) infos_.push_back(item.info);
 }
 

@@ -8,7 +8,8 @@
 
 namespace salus::data {
 
-/// Images of a manifest, an NPZ or class folders (see read_cases).
+/// Images of a manifest, an NPZ or class folders (see read_cases); patients that these do not name are
+/// those of DICOM headers (see fill_patients).
 class ImageSource : public Source {
  public:
   ImageSource(const Config& data, const Config& transform, const Task& task, int threads);
@@ -17,6 +18,7 @@ class ImageSource : public Source {
   std::unique_ptr<Dataset> open(const std::vector<std::int64_t>& positions) const override;
   std::string transform_toml() const override { return transform_toml_; }
   void describe(ModelSpec& spec) const override;
+  std::string remarks() const override { return remarks_; }
 
  private:
   std::vector<ImageCase> cases_;
@@ -25,6 +27,7 @@ class ImageSource : public Source {
   std::string transform_toml_;
   Task task_;
   int threads_;
+  std::string remarks_;
 };
 
 }  // namespace salus::data

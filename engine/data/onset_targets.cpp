@@ -132,7 +132,8 @@ std::vector<Onset> read_onsets(const OnsetSpec& spec, const io::VitalsTable& tab
     if (table.label_names.empty() && table.step_label_names.empty()) return {};
     refuse_column(table, where, "onset", spec.column);
   }
-  if (!hours.empty() && spec.label_lead > 0) {
+  // A bundle's own lead is of labels of steps: it says nothing of data that give hours.
+  if (!hours.empty() && spec.label_lead > 0 && where.has("label_lead")) {
     throw UsageError(
         fmt::format("{} is for labels of steps, but \"{}\" is one number a stay: the hour of the "
                     "onset.",

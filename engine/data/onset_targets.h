@@ -19,10 +19,12 @@ struct Onset {
 /// A column of labels of stays or of statics holds the hour of the onset, NaN where there was none
 /// (a stay without a row in the file of labels is not known). In a column of labels of steps the
 /// onset is the time of the first label above 0.5, plus label_lead; a stay of which no step is
-/// labelled is not known, and it was observed until its last labelled step.
+/// labelled is not known, and it was observed until its last labelled step. Hours have no lead: that
+/// of a bundle is left out there.
 ///
+/// \param where  the [data] table, which may or may not be the one that `spec` comes from.
 /// \returns [N], or nothing if the table has no labels at all.
-/// \throws UsageError naming the columns there are, and for label_lead with hours.
+/// \throws UsageError naming the columns there are, and for a label_lead of `where` with hours.
 std::vector<Onset> read_onsets(const OnsetSpec& spec, const io::VitalsTable& table,
                                const Config& where);
 

@@ -11,7 +11,8 @@ namespace salus::data {
 /// What is done with rows of stays that are not as they should be. Keys of [data]; a bundle keeps them
 /// as the table [transform.rows], so that stays are read by it as they were in training:
 ///
-///   duplicates = "accept"   # accept, drop, refuse; and so unsorted (accept), future (drop)
+///   duplicates = "accept"   # accept, drop, refuse; and so unsorted (accept), future (drop). Rows of
+///                           # one time and variable, by whichever of its names, are duplicates
 ///   latest = 48.0           # hours; later rows are future rows
 struct RowRules {
   io::RowPolicy duplicates = io::RowPolicy::kAccept;

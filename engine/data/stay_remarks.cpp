@@ -15,20 +15,6 @@ using Counts = std::map<std::string, std::int64_t>;
 
 constexpr std::size_t kMostNames = 5;
 
-/// "1,765,303".
-std::string grouped(std::int64_t number) {
-  std::string text = std::to_string(number);
-  for (auto at = std::ssize(text) - 3; at > 0; at -= 3) {
-    text.insert(static_cast<std::size_t>(at), ",");
-  }
-  return text;
-}
-
-/// "1 stay", "4,000 stays".
-std::string several(std::int64_t number, const std::string& what, const std::string& rest = "") {
-  return fmt::format("{} {}{}{}", grouped(number), what, number == 1 ? "" : "s", rest);
-}
-
 std::int64_t sum(const Counts& counts) {
   return std::accumulate(counts.begin(), counts.end(), std::int64_t{0},
                          [](std::int64_t all, const auto& count) { return all + count.second; });
@@ -82,10 +68,43 @@ std::string unknown(const MapCounts& mapped) {
                  fmt::format(" ({}: {}, dropped)", names_of(counts), several(sum(counts), "row")));
 }
 
+std::string unseen(const OffGrid& rows) {
+  if (rows.before + rows.after == 0) return "";
+  std::vector<std::string> parts;
+  if (rows.before > 0) parts.push_back(grouped(rows.before) + " before them");
+  if (rows.after > 0) parts.push_back(grouped(rows.after) + " after them");
+  return several(rows.before + rows.after, "row",
+                 fmt::format(" outside of the hours that the model sees ({}, dropped)",
+                             fmt::join(parts, ", ")));
+}
+
 }  // namespace
 
+std::string grouped(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (auto at = std::ssize(text) - 3; at > 0; at -= 3) {
+    text.insert(static_cast<std::size_t>(at), ",");
+  }
+  return text;
+}
+
+std::string several(std::int64_t number, const std::string& what, const std::string& rest) {
+  return fmt::format("{} {}{}{}", grouped(number), what, number == 1 ? "" : "s", rest);
+}
+
+OffGrid count_off_grid(const io::VitalsTable& table, const StayTransform& transform) {
+  OffGrid rows;
+  for (std::size_t e = 0; e < table.time.size(); ++e) {
+    if (table.variable[e] < 0) continue;
+    const auto bin = transform.bin(table.time[e]);
+    rows.before += bin < 0;
+    rows.after += bin >= transform.steps();
+  }
+  return rows;
+}
+
 std::string stay_remarks(const io::VitalsTable& table, const MapCounts& mapped,
-                         const RowRules& rules) {
+                         const RowRules& rules, const OffGrid& off_grid) {
   const io::VitalsCounts& counts = table.counts;
   std::vector<std::string> remarks = {irregular_rows(counts, rules)};
   const auto add = [&](std::int64_t count, const std::string& what, const std::string& rest) {
@@ -94,6 +113,7 @@ std::string stay_remarks(const io::VitalsTable& table, const MapCounts& mapped,
   add(counts.nameless, "row", " without a variable's name (dropped)");
   remarks.push_back(outside(mapped));
   remarks.push_back(unknown(mapped));
+  remarks.push_back(unseen(off_grid));
   add(counts.empty_stays, "stay", " without a measurement (kept)");
   add(counts.unlabelled, "stay", " without a label");
   add(counts.strangers, "row", " of labels about other stays (dropped)");

@@ -18,12 +18,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-io::VitalsOptions read_options(const RowRules& rules, int threads, const Unreadable& unreadable) {
+/// \param variables  outlive the options.
+io::VitalsOptions read_options(const RowRules& rules, const VariableTable& variables, int threads,
+                               const Unreadable& unreadable) {
   io::VitalsOptions options;
   options.duplicates = rules.duplicates;
   options.unsorted = rules.unsorted;
   options.future = rules.future;
   options.latest = rules.latest;
+  options.variable_of = [&variables](const io::VitalsVariable& variable) {
+    return variables.find(variable.name);
+  };
   options.threads = threads;
   options.unreadable = unreadable;
   return options;
@@ -72,6 +77,21 @@ bool divide_classes(const std::string& name, const Task& task, const std::string
   return true;
 }
 
+/// Names of the columns of labels, one for each of the task's.
+std::vector<std::string> wanted_columns(const Config& data, const Task& task) {
+  if (data.has("label")) return {data.get_string("label")};
+  return data.get_strings("labels", task.labels);
+}
+
+/// Those of them that hold 0 and 1; none where the labels are made and not read.
+std::vector<std::string> yes_no_columns(const Config& data, const Task& task,
+                                        const StayTransform& transform) {
+  const bool numbers = task.kind == TaskKind::kRegression ||
+                       (task.kind == TaskKind::kMulticlass && data.has("label"));
+  const bool made = data.has("onset") || data.has("next") || !transform.targets().empty();
+  return numbers || made ? std::vector<std::string>{} : wanted_columns(data, task);
+}
+
 LabelColumns label_columns(const Config& data, const Task& task, io::VitalsTable& table) {
   if (task.kind == TaskKind::kMulticlass && data.has("label")) {
     const std::string name = data.get_string("label"), where = data.where("label");
@@ -82,9 +102,7 @@ LabelColumns label_columns(const Config& data, const Task& task, io::VitalsTable
       return {{}, positions(task.labels, table.step_label_names)};
     }
   }
-  std::vector<std::string> wanted = data.has("label")
-                                        ? std::vector<std::string>{data.get_string("label")}
-                                        : data.get_strings("labels", task.labels);
+  const std::vector<std::string> wanted = wanted_columns(data, task);
   if (wanted.size() != task.labels.size()) {
     throw UsageError(fmt::format("{} names {} columns, but the task has {} labels.",
                                  data.where("labels"), wanted.size(), task.labels.size()));
@@ -187,7 +205,7 @@ TargetSpec chosen_targets(const Config& data, const TargetSpec& of_bundle) {
 }  // namespace
 
 io::VitalsTable read_stays(const Config& data, const StayTransform& transform, int threads,
-                           const Unreadable& unreadable) {
+                           const Unreadable& unreadable, const std::vector<std::string>& yes_no) {
   const fs::path root = data.get_string("root", ".");
   const auto under_root = [&](const std::vector<std::string>& names) {
     std::vector<std::string> paths;
@@ -198,8 +216,9 @@ io::VitalsTable read_stays(const Config& data, const StayTransform& transform, i
     const std::string name = data.get_string(key, "");
     return name.empty() ? name : (root / name).string();
   };
-  const auto options =
-      read_options(read_row_rules(data, transform.row_rules()), threads, unreadable);
+  auto options = read_options(read_row_rules(data, transform.row_rules()), transform.variables(),
+                              threads, unreadable);
+  options.yes_no = yes_no;
   const std::string& source = transform.source();
   if (source == "physionet2012") {
     return io::read_physionet2012(under_root(data.get_strings("stays")),
@@ -220,8 +239,8 @@ io::VitalsTable read_stays(const Config& data, const StayTransform& transform, i
 StaySource::StaySource(const Config& data, const Config& transform, const Task& task, int threads,
                        const Unreadable& unreadable)
     : transform_(std::make_shared<StayTransform>(transform, data.get_string("root", "."))),
-      table_(
-          std::make_shared<io::VitalsTable>(read_stays(data, *transform_, threads, unreadable))) {
+      table_(std::make_shared<io::VitalsTable>(read_stays(
+          data, *transform_, threads, unreadable, yes_no_columns(data, task, *transform_)))) {
   std::vector<std::size_t> of_stay;
   std::vector<double> onset_hours;
   transform_->set_row_rules(read_row_rules(data, transform_->row_rules()));
@@ -251,7 +270,8 @@ StaySource::StaySource(const Config& data, const Config& transform, const Task& 
     throw Error("There are no stays in the data.");
   }
   const auto mapped = transform_->variables().map(*table_, transform_->refuses_unknown());
-  remarks_ = stay_remarks(*table_, mapped, transform_->row_rules());
+  remarks_ =
+      stay_remarks(*table_, mapped, transform_->row_rules(), count_off_grid(*table_, *transform_));
 }
 
 void StaySource::fit(const std::vector<std::int64_t>& train) { transform_->fit(*table_, train); }

@@ -20,6 +20,7 @@ namespace salus::data {
 ///   statics = "statics.csv"          # long: stay_id, patient_id, ...
 ///   labels_file = "labels.csv"       # long: stay_id, ...
 ///   label = "In-hospital_death"      # column, or labels = ["a", "b"]; default: the task's labels.
+///                                    # Of yes and no: 0, 1, true, false or empty; else an error.
 ///                                    # Of classes one column of their numbers, or one of 0 and 1 each.
 ///                                    # Columns of labels of steps ("SepsisLabel") make a model that
 ///                                    # scores every step; of the labels in one bin the last counts
@@ -53,7 +54,9 @@ class StaySource : public Source {
 };
 
 /// Reads what a [data] table of vital signs names, in the files that the transform was made for.
+/// \param yes_no  columns of labels, see io::VitalsOptions.
 io::VitalsTable read_stays(const Config& data, const StayTransform& transform, int threads,
-                           const Unreadable& unreadable = {});
+                           const Unreadable& unreadable = {},
+                           const std::vector<std::string>& yes_no = {});
 
 }  // namespace salus::data

@@ -42,8 +42,11 @@ struct NextSpec {
 ///   censored = "unknown"         # steps whose horizon ends after the observation of a stay without
 ///                                # an onset: unknown, or negative (known to have stayed free of it)
 ///   observed_until = "end_hour"  # column as `onset`: the stay was observed up to that hour
-///   label_lead = 6               # of labels of steps that begin so many hours before the onset, as
-///                                # the SepsisLabel of PhysioNet 2019
+///   label_lead = 6               # of an onset that is read from labels of steps, which begin so many
+///                                # hours before it; default 0, so that the SepsisLabel of PhysioNet
+///                                # 2019 needs the 6. An error with hours, and without `onset`: labels
+///                                # of steps that are learnt as they stand are evaluated with the lead
+///                                # of their source, 6 of physionet2019 and else 0
 ///
 ///   next = ["HR", "MAP"]         # regression of the values of these variables
 ///   ahead = 1                    # in so many bins

@@ -222,6 +222,27 @@ void evaluate_overall(const Job& job, Evaluation& evaluation) {
   }
 }
 
+bool has_shifted_ece(const std::vector<Estimate>& estimates) {
+  return std::any_of(estimates.begin(), estimates.end(), [](const Estimate& e) {
+    return e.name.rfind("ece", 0) == 0 && e.interval && e.interval->low > e.value;
+  });
+}
+
+/// Says why the interval of an ECE may lie beside it (see percentile_interval).
+void note_shifted_intervals(Evaluation& evaluation) {
+  const auto of_part = [](const auto& part) { return has_shifted_ece(part.metrics); };
+  const auto& labels = evaluation.labels;
+  const auto& groups = evaluation.subgroups;
+  if (!has_shifted_ece(evaluation.overall) && std::none_of(labels.begin(), labels.end(), of_part) &&
+      std::none_of(groups.begin(), groups.end(), of_part)) {
+    return;
+  }
+  evaluation.notes.push_back(
+      "An interval of the expected calibration error (ECE) lies above its value: cases that are "
+      "drawn again add noise to each bin, whose size counts and not its sign. Read the upper end "
+      "alone, which is cautious.");
+}
+
 }  // namespace
 
 const Estimate* find(const std::vector<Estimate>& estimates, const std::string& name) {
@@ -255,6 +276,7 @@ Evaluation evaluate(const Predictions& predictions, const EvaluationOptions& opt
   }
   evaluate_overall(job, evaluation);
   evaluate_subgroups(job, evaluation);
+  note_shifted_intervals(evaluation);
   return evaluation;
 }
 

@@ -29,7 +29,10 @@ Interval wilson_interval(double successes, double n, double level = 0.95);
 /// have width zero. \param positives, negatives  counts, at least 1.
 Interval newcombe_interval(double auroc, double positives, double negatives, double level = 0.95);
 
-/// Percentile interval of bootstrap replicates; NaN replicates are left out.
+/// Percentile interval of bootstrap replicates; NaN replicates are left out. The interval of a metric
+/// that resampling moves one way (an ECE: drawing cases again adds noise to each bin, whose size counts
+/// and not its sign) may lie beside the metric itself. Neither correction helps where all replicates are
+/// on one side: the basic interval excludes the metric too, and the bias-corrected one is not defined.
 /// \returns an interval of NaN if fewer than half of the replicates are numbers.
 Interval percentile_interval(std::vector<double> replicates, double level = 0.95);
 

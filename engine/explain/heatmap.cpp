@@ -9,6 +9,7 @@
 #include "engine/core/model.h"
 #include "engine/explain/attribution.h"
 #include "engine/explain/placement.h"
+#include "engine/infer/pixel_check.h"
 #include "engine/io/error.h"
 
 namespace salus::explain {
@@ -43,10 +44,11 @@ std::int64_t frame_of(const infer::Session& session, const io::Image& image,
                                options.frame, image.pixels.frames));
 }
 
-void check_fit(const infer::Session& session, const io::Image& image) {
+void check_fit(const infer::Session& session, const io::Image& image, std::int64_t frame) {
   const infer::Acceptance& accepts = session.bundle().accepts;
   if (!accepts.refuse) return;
-  const auto mismatches = accepts.mismatches(image);
+  auto mismatches = accepts.mismatches(image);
+  if (mismatches.empty()) mismatches = infer::pixel_mismatches(image, {frame});
   if (!mismatches.empty()) throw Error(fmt::format("{}", fmt::join(mismatches, " ")));
 }
 
@@ -80,8 +82,8 @@ Attribution occlude(Model& model, const at::Tensor& input, std::int64_t label,
 
 Heatmap explain(const infer::Session& session, const io::Image& image, const std::string& label,
                 const Options& options) {
-  check_fit(session, image);
   const std::int64_t frame = frame_of(session, image, options);
+  check_fit(session, image, frame);
   const kernels::PreprocessSpec& spec = session.transform().spec();
   const kernels::PreprocessImage source = session.transform().compile(image, frame);
   const auto model = session.model();

@@ -101,12 +101,12 @@ class Line {
   std::int64_t label_, step_;
 };
 
+/// A stay without steps is scored as at step 0, where nothing was measured.
 std::int64_t checked_step(const Batch& stay, std::optional<std::int64_t> step) {
-  const auto length = stay.inputs.at("length").item<std::int64_t>();
-  if (length < 1) throw Error("The stay has no step to explain.");
-  if (!step) return length - 1;
-  if (*step >= 0 && *step < length) return *step;
-  throw Error(fmt::format("The stay has steps 0 to {}, not {}.", length - 1, *step));
+  const auto last = std::max<std::int64_t>(stay.inputs.at("length").item<std::int64_t>(), 1) - 1;
+  if (!step) return last;
+  if (*step >= 0 && *step <= last) return *step;
+  throw Error(fmt::format("The stay has steps 0 to {}, not {}.", last, *step));
 }
 
 }  // namespace

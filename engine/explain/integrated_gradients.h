@@ -11,9 +11,10 @@ namespace salus::explain {
 
 /// What the measured values of a stay add to a logit.
 struct StayAttribution {
-  at::Tensor values;      ///< float32 [T, D]; 0 beyond the scored step
-  at::Tensor statics;     ///< float32 [S]
-  std::int64_t step = 0;  ///< the scored step of a model with labels a step; else the stay's last
+  at::Tensor values;   ///< float32 [T, D]; 0 beyond the scored step
+  at::Tensor statics;  ///< float32 [S]
+  /// The scored step of a model with labels a step; else the stay's last. 0 of a stay without steps.
+  std::int64_t step = 0;
   double logit = 0;
   double baseline = 0;  ///< the logit were all values the mean of the training part
   double gap = 0;       ///< logit - baseline - sum of the attributions
@@ -26,11 +27,12 @@ struct StayAttribution {
 ///
 /// The baseline has the stay's pattern of observation (mask and delta as they are) and every value and
 /// static covariate at its mean, 0 after the z-score: what is explained is what was measured, given when
-/// it was measured. A value carried forward counts at every step that it is carried to.
+/// it was measured. A value carried forward counts at every step that it is carried to. A stay without
+/// steps is scored once, from its statics, and they alone have shares.
 ///
 /// \param stay  a batch of one (engine/core/batch.h).
 /// \param step  of a model with labels a step; default: the last one.
-/// \throws Error for a label or step that is not there, or a stay without steps.
+/// \throws Error for a label or step that is not there.
 StayAttribution integrated_gradients(Model& model, const Batch& stay, std::int64_t label,
                                      std::optional<std::int64_t> step = {});
 

@@ -35,9 +35,10 @@ bool is_colour(const io::Pixels& pixels) {
   }
 }
 
+/// \param required  a file that does not say its `what` is refused too.
 void check_listed(const std::vector<std::string>& accepted, const std::string& value,
-                  const char* what, bool dicom, Sentences& sentences) {
-  if (accepted.empty() || (value.empty() && !dicom)) return;
+                  const char* what, bool required, Sentences& sentences) {
+  if (accepted.empty() || (value.empty() && !required)) return;
   if (std::find(accepted.begin(), accepted.end(), value) != accepted.end()) return;
   const std::string says =
       value.empty() ? fmt::format("does not say its {}", what) : fmt::format("says {}", value);
@@ -86,8 +87,9 @@ void check_unit(const std::string& unit, const io::Image& image, Sentences& sent
 std::vector<std::string> Acceptance::mismatches(const io::Image& image) const {
   Sentences sentences;
   const bool dicom = image.format == "DICOM";
-  check_listed(modalities, image.modality, "modality", dicom, sentences);
-  check_listed(views, image.view, "view", dicom, sentences);
+  check_listed(modalities, image.modality, "modality", /*required=*/dicom, sentences);
+  // ViewPosition may be empty or absent in CR and DX (PS3.3 C.8.1.1, C.8.11.1): unknown is taken.
+  check_listed(views, image.view, "view", /*required=*/false, sentences);
   check_samples(samples, image, sentences);
   check_bits(*this, image, sentences);
   check_unit(unit, image, sentences);

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 #include <set>
+#include <span>
+#include <string_view>
 
 #include "engine/infer/bundle_toml.h"
 #include "engine/infer/weights.h"
@@ -40,6 +42,32 @@ io::NamedArrays to_arrays(const Bundle& bundle) {
     arrays[name] = to_array(narrow ? value.to(at::kBFloat16) : value, name);
   }
   return arrays;
+}
+
+/// The last line of bundle.toml: what a damaged copy does not agree with, and who edits the file by
+/// hand can take out.
+constexpr std::string_view kSeal =
+    "# SHA-256 of all above; to edit this file by hand, remove this line: ";
+
+std::string seal_of(std::string_view text) {
+  return io::sha256(std::as_bytes(std::span(text.data(), text.size())));
+}
+
+std::string sealed(std::string text) {
+  text += "\n";
+  return fmt::format("{}{}{}\n", text, kSeal, seal_of(text));
+}
+
+/// A text without a seal is of a bundle that is older, or changed by hand.
+void check_seal(std::string_view text, const std::string& origin) {
+  const auto at = text.rfind(fmt::format("\n{}", kSeal));
+  if (at == std::string_view::npos) return;
+  const std::string_view above = text.substr(0, at + 1), line = text.substr(at + 1);
+  if (line == fmt::format("{}{}\n", kSeal, seal_of(above))) return;
+  throw Error(fmt::format(
+      "{} is not as it was saved: the SHA-256 in its last line is of another text. Copy the bundle "
+      "again; if you changed the file yourself, remove that line.",
+      origin));
 }
 
 void verify(const std::string& folder, const std::vector<FileChecksum>& files) {
@@ -81,7 +109,7 @@ void save_bundle(const Bundle& bundle, const std::string& path) {
   for (const char* name : {kWeights, kMetrics, kCard}) {
     files.push_back({name, io::sha256_file(in(folder.path(), name))});
   }
-  io::write_text(in(folder.path(), kToml), write_bundle_toml(bundle, files));
+  io::write_text(in(folder.path(), kToml), sealed(write_bundle_toml(bundle, files)));
   folder.commit();
 }
 
@@ -92,7 +120,9 @@ Bundle load_bundle(const std::string& path) {
     throw Error(fmt::format("{} is not a bundle: there is no {} in it.", path, kToml));
   }
   std::vector<FileChecksum> files;
-  Bundle bundle = parse_bundle_toml(io::read_text(toml), toml, files);
+  const std::string text = io::read_text(toml);
+  check_seal(text, toml);
+  Bundle bundle = parse_bundle_toml(text, toml, files);
   verify(path, files);
   for (const auto& [name, array] : io::read_safetensors(in(path, kWeights))) {
     bundle.weights[name] = read_tensor(array, name);

@@ -23,11 +23,11 @@ namespace salus::infer {
 /// What a bundle takes; an image that differs is refused (or flagged, as `refuse` says).
 struct Acceptance {
   std::vector<std::string> modalities;  ///< DICOM Modality; empty = any, and formats without one
-  std::vector<std::string> views;       ///< ViewPosition; empty = any, and formats without one
-  int samples = 0;                      ///< 1 grey, 3 colour, 0 any
-  int min_bits = 0, max_bits = 0;       ///< BitsStored; 0 = any
-  std::string unit;                     ///< "HU" demands a rescale to it; "" = any
-  bool refuse = true;                   ///< false: score it and say so in `flags`
+  std::vector<std::string> views;  ///< ViewPosition; empty = any; a file that says none is taken
+  int samples = 0;                 ///< 1 grey, 3 colour, 0 any
+  int min_bits = 0, max_bits = 0;  ///< BitsStored; 0 = any
+  std::string unit;                ///< "HU" demands a rescale to it; "" = any
+  bool refuse = true;              ///< false: score it and say so in `flags`
 
   /// Sentences that say why `image` does not fit; empty = it fits. Colour pixels whose three
   /// samples are equal everywhere are grey: scanners and converters often store radiographs so.

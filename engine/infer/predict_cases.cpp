@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <future>
+#include <optional>
 
 #include "engine/data/image_dataset.h"
+#include "engine/data/lines_below.h"
 #include "engine/data/stay_transform.h"
 #include "engine/data/thread_pool.h"
 #include "engine/io/error.h"
@@ -22,22 +25,46 @@ struct Group {
   std::vector<io::Image> images;
   std::vector<std::string> ids;
   Batch batch;
+  std::vector<std::pair<std::int64_t, std::string>> unreadable;  ///< other positions, and why
 };
 
-Group read_group(const data::Dataset& dataset, std::int64_t begin, std::int64_t end,
+/// \param tolerant  notes images that cannot be read instead of throwing.
+Group read_images(const data::ImageDataset& dataset, std::int64_t begin, std::int64_t end,
+                  bool tolerant, data::ThreadPool& pool) {
+  std::vector<io::Image> images(end - begin);
+  std::vector<std::optional<std::string>> failures(end - begin);
+  pool.for_each(end - begin, [&](std::int64_t i) {
+    try {
+      images[i] = dataset.image(begin + i);
+    } catch (const std::exception& error) {
+      if (!tolerant) throw;
+      failures[i] = error.what();
+    }
+  });
+  Group group;
+  for (std::int64_t i = 0; i < end - begin; ++i) {
+    if (failures[i]) {
+      group.unreadable.emplace_back(begin + i, std::move(*failures[i]));
+      continue;
+    }
+    group.positions.push_back(begin + i);
+    group.ids.push_back(dataset.info(begin + i).id);
+    group.images.push_back(std::move(images[i]));
+  }
+  return group;
+}
+
+Group read_group(const data::Dataset& dataset, std::int64_t begin, std::int64_t end, bool tolerant,
                  data::ThreadPool& pool) {
+  if (const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset)) {
+    return read_images(*images, begin, end, tolerant, pool);
+  }
   Group group;
   for (std::int64_t i = begin; i < end; ++i) {
     group.positions.push_back(i);
     group.ids.push_back(dataset.info(i).id);
   }
-  const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset);
-  if (images == nullptr) {
-    group.batch = dataset.load(group.positions);
-    return group;
-  }
-  group.images.resize(end - begin);
-  pool.for_each(end - begin, [&](std::int64_t i) { group.images[i] = images->image(begin + i); });
+  group.batch = dataset.load(group.positions);
   return group;
 }
 
@@ -76,6 +103,7 @@ void check_steps(const Session& session, const at::Tensor& target) {
 /// Adds the rows of a group: one a case, or one a step of each.
 void add_group(const Session& session, const data::Dataset& dataset, const Group& group,
                ScoredCases& out) {
+  if (group.positions.empty()) return;
   if (group.images.empty()) check_steps(session, group.batch.target);
   auto predictions = score(session, group);
   const auto labels = session.bundle().task.outputs();
@@ -139,14 +167,15 @@ void score_cases(const Session& session, const data::Dataset& dataset,
 }
 
 ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, int threads,
-                          const std::function<void(std::int64_t, std::int64_t)>& progress) {
+                          const data::Unreadable& unreadable) {
   ScoredCases out;
   out.predictions.task = session.bundle().task.kind;
   out.predictions.labels = session.bundle().task.labels;
   data::ThreadPool pool(threads);
   const std::int64_t size = std::max<std::int64_t>(1, session.bundle().micro_batch);
   const auto read_at = [&](std::int64_t begin) {
-    return read_group(dataset, begin, std::min(dataset.size(), begin + size), pool);
+    const auto end = std::min(dataset.size(), begin + size);
+    return read_group(dataset, begin, end, /*tolerant=*/static_cast<bool>(unreadable), pool);
   };
   const auto start = Clock::now();
   std::future<Group> next;
@@ -155,14 +184,16 @@ ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, 
     const auto group = next.get();
     if (begin + size < dataset.size()) next = std::async(std::launch::async, read_at, begin + size);
     add_group(session, dataset, group, out);
-    if (progress) progress(std::min(dataset.size(), begin + size), dataset.size());
+    for (const auto& [position, reason] : group.unreadable) {
+      unreadable(reason);
+      out.unreadable.push_back(position);
+    }
   }
   out.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   return out;
 }
 
 void refuse_unaccepted(const Acceptance& accepts, const data::Dataset& dataset, int threads) {
-  constexpr std::size_t kShown = 20;
   const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset);
   if (!accepts.refuse || images == nullptr) return;
   std::vector<std::string> reasons(dataset.size());
@@ -174,13 +205,10 @@ void refuse_unaccepted(const Acceptance& accepts, const data::Dataset& dataset, 
   });
   std::erase(reasons, "");
   if (reasons.empty()) return;
-  const auto count = reasons.size();
-  reasons.resize(std::min(count, kShown));
   throw Error(
       fmt::format("{} of {} images do not fit [accept], so that the bundle would refuse them. "
-                  "Mend [accept] or leave them out:\n  {}{}",
-                  count, dataset.size(), fmt::join(reasons, "\n  "),
-                  count > kShown ? fmt::format("\n  and {} more", count - kShown) : ""));
+                  "Mend [accept] or leave them out:{}",
+                  reasons.size(), dataset.size(), data::lines_below(reasons)));
 }
 
 }  // namespace salus::infer

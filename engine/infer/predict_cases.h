@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/data/dataset.h"
+#include "engine/data/source.h"
 #include "engine/evaluate/evaluation.h"
 #include "engine/infer/session.h"
 
@@ -17,13 +17,16 @@ struct ScoredCases {
   evaluate::Predictions predictions;       ///< calibrated probabilities, targets (of next values:
                                            ///< in their units, as the predictions), subgroups
   std::vector<std::vector<float>> logits;  ///< [N][L] before calibration
+  std::vector<std::int64_t> unreadable;    ///< positions of cases without a row; ascending
   double seconds = 0;                      ///< whole pass: read, transform, score
 };
 
-/// \param threads  decoding threads, 0 = as many as the process may use.
+/// \param threads     decoding threads, 0 = as many as the process may use.
+/// \param unreadable  told of each image that cannot be read, in order; it gets no row. Without it
+///                    such an image is an error.
 /// \throws Error naming the first case that cannot be read or does not fit the bundle.
 ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, int threads,
-                          const std::function<void(std::int64_t, std::int64_t)>& progress = {});
+                          const data::Unreadable& unreadable = {});
 
 /// How a bundle's scores are evaluated: at its operating points, its alarms by its own times, and,
 /// with one label a stay, by the scores of the Challenge 2012 too.

@@ -29,10 +29,16 @@ struct Read {
 
 using Group = std::vector<Read>;
 
+/// On the thread that read the image; with --force, Session::predict() flags what is wrong.
 void check_fit(const Session& session, bool force, Read& read) {
-  const auto mismatches = session.bundle().accepts.mismatches(read.volume.image);
-  if (mismatches.empty() || force || !session.bundle().accepts.refuse) return;
-  read.failure = fmt::format("{}: {}", read.id, fmt::join(mismatches, " "));
+  if (force || !session.bundle().accepts.refuse) return;
+  try {
+    const auto mismatches = session.mismatches(read.volume.image);
+    if (mismatches.empty()) return;
+    read.failure = fmt::format("{}: {}", read.id, fmt::join(mismatches, " "));
+  } catch (const Error& error) {
+    read.failure = fmt::format("{}: {}", read.id, error.what());
+  }
 }
 
 Group read_group(const Session& session, const std::vector<io::Input>& inputs, std::size_t begin,

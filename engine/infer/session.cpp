@@ -11,6 +11,7 @@
 #include "engine/core/device.h"
 #include "engine/data/stay_transform.h"
 #include "engine/infer/calibrated.h"
+#include "engine/infer/pixel_check.h"
 #include "engine/infer/weights.h"
 #include "engine/io/error.h"
 
@@ -73,8 +74,18 @@ struct Session::Impl {
         predictor(build(bundle, registry), bundle.micro_batch, bundle.compute_dtype, device,
                   /*prepare=*/true) {}
 
-  std::vector<std::string> check(const io::Image& image, bool force) const {
-    std::vector<std::string> flags = bundle.accepts.mismatches(image);
+  std::vector<std::string> mismatches(const io::Image& image,
+                                      const std::vector<std::int64_t>& frames) const {
+    std::vector<std::string> sentences = bundle.accepts.mismatches(image);
+    for (auto& sentence : pixel_mismatches(image, frames)) {
+      sentences.push_back(std::move(sentence));
+    }
+    return sentences;
+  }
+
+  std::vector<std::string> check(const io::Image& image, const std::vector<std::int64_t>& frames,
+                                 bool force) const {
+    std::vector<std::string> flags = mismatches(image, frames);
     if (!flags.empty() && bundle.accepts.refuse && !force) {
       throw Error(fmt::format("{}", fmt::join(flags, " ")));
     }
@@ -188,8 +199,9 @@ std::vector<Prediction> Session::predict(const std::vector<io::Image>& images,
   std::vector<Frame> frames;
   for_each_named(ids, [&](std::size_t i) {
     predictions[i].id = ids[i];
-    predictions[i].flags = impl_->check(images[i], options.force);
     predictions[i].frames = how.frames(images[i]);
+    predictions[i].flags = impl_->check(images[i], predictions[i].frames, options.force);
+    predictions[i].warnings = images[i].warnings;
     for (const std::int64_t frame : predictions[i].frames) frames.push_back({i, frame});
   });
   if (frames.empty()) return predictions;
@@ -223,6 +235,10 @@ std::vector<Prediction> Session::predict(const Batch& batch, const SessionOption
   const std::chrono::duration<double, std::milli> elapsed = Clock::now() - start;
   for (Prediction& prediction : predictions) prediction.milliseconds = elapsed.count();
   return predictions;
+}
+
+std::vector<std::string> Session::mismatches(const io::Image& image) const {
+  return impl_->mismatches(image, transform().frames(image));
 }
 
 at::Tensor Session::probabilities(const at::Tensor& logits) const {

@@ -25,6 +25,7 @@ struct Prediction {
   std::vector<float> logits;          ///< before calibration, pooled over frames
   std::vector<float> embedding;       ///< if asked for; mean over frames
   std::vector<std::string> flags;     ///< why the input does not fit, when scored all the same
+  std::vector<std::string> warnings;  ///< of an image: what was odd in its file (io::Image)
   double milliseconds = 0;            ///< transform and score of this input's group
 };
 
@@ -47,7 +48,7 @@ class Session {
   /// Scores images; all frames of all images share micro-batches. A multiclass task without
   /// operating points decides for the most probable class.
   ///
-  /// \throws Error if an image does not fit and the bundle refuses, has no pixels or frame to
+  /// \throws Error if an image does not fit (mismatches) and the bundle refuses, has no pixels or frame to
   ///         score, or has a score that is not a number; of several images the message names the
   ///         id. UsageError if the bundle is not for images.
   std::vector<Prediction> predict(const std::vector<io::Image>& images,
@@ -58,6 +59,11 @@ class Session {
   /// step, per step within the case's length: cases in order, steps ascending.
   /// \throws Error naming the id of a case whose score is not a number.
   std::vector<Prediction> predict(const Batch& batch, const SessionOptions& options = {}) const;
+
+  /// Sentences that say why `image` is not to be scored: it is not what the bundle takes (Acceptance),
+  /// or its pixels hold no picture (pixel_mismatches). Empty = nothing is wrong.
+  /// \throws Error if it has no frame to score; UsageError if the bundle is not for images.
+  std::vector<std::string> mismatches(const io::Image& image) const;
 
   /// Calibrated probabilities of logits float32 [N, L] -> float64 [N, L] (regression: values).
   at::Tensor probabilities(const at::Tensor& logits) const;

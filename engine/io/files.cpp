@@ -162,6 +162,20 @@ void write_text(const std::string& path, std::string_view text) {
   write_file(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
+void require_writable(const std::string& path) {
+  std::error_code ignored;
+  const fs::path target =
+      fs::is_symlink(path, ignored) ? fs::weakly_canonical(path) : fs::path(path);
+  struct stat info{};
+  const bool exists = ::stat(target.c_str(), &info) == 0;
+  if (exists && S_ISDIR(info.st_mode)) throw_system_error("Cannot write", path, EISDIR);
+  if (!exists || S_ISREG(info.st_mode)) {
+    const AtomicFile probe(target.string());
+  } else if (::access(target.c_str(), W_OK) != 0) {
+    throw_system_error("Cannot write", path, errno);
+  }
+}
+
 AtomicFile::AtomicFile(std::string final_path)
     : final_(std::move(final_path)), temporary_(temporary_name(final_)) {
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);

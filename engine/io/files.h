@@ -22,6 +22,10 @@ std::string read_text(const std::string& path, std::int64_t max_bytes = std::int
 void write_file(const std::string& path, std::span<const std::byte> bytes);
 void write_text(const std::string& path, std::string_view text);
 
+/// For before long work whose result goes to `path`: what write_file() needs is there. Leaves nothing
+/// behind. \throws salus::Error as write_file().
+void require_writable(const std::string& path);
+
 /// A file that is written piece by piece and appears whole or not at all: as write_file(), for what
 /// is too large to hold. Without commit() the destructor removes what was written.
 class AtomicFile {

@@ -39,14 +39,8 @@ Format format_of(std::span<const std::byte> head) {
 
 [[noreturn]] void refuse(const std::string& path, Format format, bool empty) {
   if (empty) throw Error(fmt::format("{} is empty; fetch it again.", path));
-  if (format == Format::kZip) {
-    throw Error(
-        fmt::format("{} is a zip archive (NPZ?), not one image; unpack it, or name its array in "
-                    "the data section of the configuration.",
-                    path));
-  }
   throw Error(
-      fmt::format("{} is {}; DICOM, PNG, JPEG, TIFF, NIfTI and NPY are read.", path,
+      fmt::format("{} is {}; DICOM, PNG, JPEG, TIFF, NIfTI, NPY and NPZ are read.", path,
                   format == Format::kGzip ? "gzipped, but not NIfTI" : "no image known here"));
 }
 
@@ -67,6 +61,7 @@ Image read(const std::string& path, const ReadLimits& limits, bool with_pixels) 
     case Format::kNpy:
       return read_npy_image(path, limits, with_pixels);
     case Format::kZip:
+      return read_npz_image(path, limits, with_pixels);
     case Format::kGzip:
     case Format::kUnknown:
       break;
@@ -82,6 +77,10 @@ Image read_image(const std::string& path, const ReadLimits& limits) {
 
 Image read_image_header(const std::string& path, const ReadLimits& limits) {
   return read(path, limits, false);
+}
+
+bool is_dicom_file(const std::string& path) {
+  return format_of(InputFile(path).read_up_to(0, kHead)) == Format::kDicom;
 }
 
 bool is_image_file(const std::string& path) {

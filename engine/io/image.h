@@ -137,14 +137,18 @@ struct ReadLimits {
 /// refused, never filled with grey. NIfTI voxels stay in the file's order (see nifti.h).
 ///
 /// \param path   DICOM (any still-image transfer syntax), PNG, JPEG, TIFF, NIfTI (.nii, .nii.gz),
-///               NPY. For NPZ see npy.h.
+///               NPY, NPZ of one array.
 /// \throws salus::Error naming the file, the reason and what to do.
 Image read_image(const std::string& path, const ReadLimits& limits = {});
 
 /// The same without decoding pixels (`pixels.bytes` is null): size and header only.
 Image read_image_header(const std::string& path, const ReadLimits& limits = {});
 
-/// True if `path` begins like a format that read_image knows.
+/// True if `path` begins like a DICOM file. \throws salus::Error if it cannot be opened.
+bool is_dicom_file(const std::string& path);
+
+/// True if `path` begins like a format that read_image knows; not of a zip archive (NPZ), which may
+/// hold anything.
 bool is_image_file(const std::string& path);
 
 }  // namespace salus::io

@@ -75,10 +75,17 @@ class Inflater {
     return made;
   }
 
-  // A gzip file may be several members one after the other (RFC 1952 2.2).
+  // A gzip file may be several members one after the other (RFC 1952 2.2). Zeros behind the last one
+  // are what tapes and block devices pad with; gzip(1) takes no notice of them either.
   void next_member() {
+    if (format_ == DeflateFormat::kGzip && only_zeros_left()) used_ = packed_.size();
     ended_ = format_ != DeflateFormat::kGzip || used_ == packed_.size();
     if (!ended_ && inflateReset(&stream_) != Z_OK) fail("cannot be unpacked");
+  }
+
+  bool only_zeros_left() const {
+    const auto rest = packed_.subspan(used_);
+    return std::all_of(rest.begin(), rest.end(), [](std::byte b) { return b == std::byte{0}; });
   }
 
   std::span<const std::byte> packed_;

@@ -6,10 +6,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <istream>
+#include <string_view>
 
 namespace salus::io {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // UTF-8, as editors of Windows write
 
 bool is_left_out(const fs::path& path) {
   const auto name = path.filename().string();
@@ -49,10 +52,16 @@ class Expander {
   }
 
   void add_list(std::istream& list) {
+    bool first = true, any = false;
     for (std::string line; std::getline(list, line);) {
+      if (first && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
+      first = false;
       if (!line.empty() && line.back() == '\r') line.pop_back();
-      if (!line.empty()) add_name(line);
+      if (line.empty()) continue;
+      any = true;
+      add_name(line);
     }
+    if (!any) report("The list on standard input names no file.");
   }
 
   NamedFiles take() { return std::move(named_); }

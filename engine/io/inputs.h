@@ -14,10 +14,10 @@ struct NamedFiles {
 
 /// Expands what a caller names as inputs: a file; a folder (all files in it and below, hidden ones
 /// and DICOMDIR left out, in name order); a glob pattern; "-" for a list of these, one a line, on
-/// `list`.
+/// `list` (UTF-8, with or without a byte order mark).
 ///
-/// A problem is a name that is not there, a pattern without a match, a folder without files, and
-/// below a folder what cannot be read: sub-folders, links that lead nowhere or to folders (they are
+/// A problem is a name that is not there, a pattern without a match, a folder or list without files,
+/// and below a folder what cannot be read: sub-folders, links that lead nowhere or to folders (they are
 /// not followed), devices.
 NamedFiles expand_inputs(const std::vector<std::string>& names, std::istream& list);
 

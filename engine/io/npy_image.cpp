@@ -1,7 +1,8 @@
 #include "engine/io/npy_image.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "engine/io/error.h"
@@ -10,6 +11,7 @@
 #include "engine/io/numbers.h"
 #include "engine/io/posix.h"
 #include "engine/io/raster.h"
+#include "engine/io/zip.h"
 
 namespace salus::io {
 namespace {
@@ -78,7 +80,46 @@ std::vector<std::byte> pixels_of(NpyArray array, PixelType type, const std::stri
   return out;
 }
 
+constexpr std::string_view kEnding = ".npy";
+constexpr std::size_t kMostNames = 10;  // of arrays, in a message
+
+/// The only array of an archive.
+const ZipEntry& only_array(const ZipReader& zip, const std::string& path) {
+  std::vector<std::string> names;
+  for (const ZipEntry& entry : zip.entries()) {
+    if (!entry.name.ends_with(kEnding)) {
+      throw Error(fmt::format(
+          "{} is a zip archive, not one image (nor an NPZ of arrays); unpack it.", path));
+    }
+    names.push_back(entry.name.substr(0, entry.name.size() - kEnding.size()));
+  }
+  if (names.size() == 1) return zip.entries()[0];
+  const std::size_t count = names.size();
+  names.resize(std::min(count, kMostNames));
+  throw Error(fmt::format(
+      "{} is an NPZ archive of {} arrays ({}{}), not one image; save each as a file and list them "
+      "in a manifest, or name the archive as npz in the configuration's [data].",
+      path, count, fmt::join(names, ", "), count > kMostNames ? ", ..." : ""));
+}
+
 }  // namespace
+
+Image read_npz_image(const std::string& path, const ReadLimits& limits, bool with_pixels) {
+  const ZipReader zip(path);
+  const ZipEntry& entry = only_array(zip, path);
+  if (entry.size - kMaxHeader > limits.max_pixel_bytes) {
+    throw Error(fmt::format("{} unpacks to {} bytes, more than the {} allowed for one image.", path,
+                            entry.size, limits.max_pixel_bytes));
+  }
+  const std::vector<std::byte> bytes = zip.read(entry);
+  Image image = image_of(parse_npy_header(bytes, path), path);
+  image.format = "NPZ";
+  checked_pixel_bytes(image, path, limits);
+  if (!with_pixels) return image;
+  image.pixels.bytes = std::make_shared<std::vector<std::byte>>(
+      pixels_of(parse_npy(bytes, path), image.pixels.type, path));
+  return image;
+}
 
 Image read_npy_image(const std::string& path, const ReadLimits& limits, bool with_pixels) {
   const InputFile file(path);

@@ -12,4 +12,8 @@ namespace salus::io {
 /// \throws salus::Error naming the file: another shape or dtype, damaged, over `limits`.
 Image read_npy_image(const std::string& path, const ReadLimits& limits, bool with_pixels);
 
+/// The same of a NumPy archive (.npz) that holds one array.
+/// \throws salus::Error also for one with several arrays, naming them, and for any other archive.
+Image read_npz_image(const std::string& path, const ReadLimits& limits, bool with_pixels);
+
 }  // namespace salus::io

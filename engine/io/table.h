@@ -23,12 +23,13 @@ struct TextTable {
 ///
 /// CSV: LF, CRLF or CR ends a line; a byte order mark is skipped; quoted cells may hold commas,
 /// line ends and doubled quotes; empty lines are skipped unless the table has one column. Cells are
-/// kept as they stand, blanks included. Parquet: integers and decimals as their digits, floats as
-/// the shortest text that reads back to the same value ("3", "0.1", "1e+20"), booleans as "1" and
-/// "0", dates and times as ISO 8601, null and NaN as "".
+/// kept as they stand, blanks included. Parquet: integers and decimals as their digits, whole floats
+/// below 1e15 as integers ("300000", and "0" of -0.0), others as the shortest text that reads back to
+/// the same value ("0.1", "1e+20", "inf"), booleans as "1" and "0", dates and times as ISO 8601, bytes
+/// as they are, null and NaN as "".
 ///
 /// \throws salus::Error naming file, row and column; an unequal number of cells, duplicate column
-///         names, nested Parquet columns and an empty file are errors.
+///         names, nested Parquet columns, durations and an empty file are errors.
 TextTable read_table(const std::string& path);
 
 }  // namespace salus::io

@@ -1,5 +1,6 @@
 #include <arrow/api.h>
 #include <arrow/io/file.h>
+#include <arrow/util/float16.h>
 #include <fmt/core.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/exception.h>
@@ -23,13 +24,20 @@ T take(arrow::Result<T> result, const std::string& path) {
   return std::move(result).ValueUnsafe();
 }
 
+constexpr double kWholeBelow = 1e15;  // up to here float64 holds every integer
+
+/// Whole floats as the integers they are: an identifier must read the same from any column, and the
+/// shortest text of 300000.0 would be "3e+05".
 template <typename T>
 std::string number(T value) {
+  char text[64];
+  auto end = std::to_chars(text, text + sizeof text, value).ptr;
   if constexpr (std::is_floating_point_v<T>) {
     if (std::isnan(value)) return "";
+    if (std::abs(value) < kWholeBelow && value == std::trunc(value)) {
+      end = std::to_chars(text, text + sizeof text, static_cast<std::int64_t>(value)).ptr;
+    }
   }
-  char text[64];
-  const auto end = std::to_chars(text, text + sizeof text, value).ptr;
   return {text, end};
 }
 
@@ -65,6 +73,9 @@ std::string text_of(const arrow::Array& array, std::int64_t i, const std::string
       return number(as<arrow::Int64Array>(array).Value(i));
     case Type::UINT64:
       return number(as<arrow::UInt64Array>(array).Value(i));
+    case Type::HALF_FLOAT:
+      return number(
+          arrow::util::Float16::FromBits(as<arrow::HalfFloatArray>(array).Value(i)).ToFloat());
     case Type::FLOAT:
       return number(as<arrow::FloatArray>(array).Value(i));
     case Type::DOUBLE:
@@ -75,6 +86,11 @@ std::string text_of(const arrow::Array& array, std::int64_t i, const std::string
     case Type::LARGE_STRING:
     case Type::LARGE_BINARY:
       return as<arrow::LargeBinaryArray>(array).GetString(i);
+    case Type::STRING_VIEW:
+    case Type::BINARY_VIEW:
+      return std::string(as<arrow::BinaryViewArray>(array).GetView(i));
+    case Type::FIXED_SIZE_BINARY:
+      return as<arrow::FixedSizeBinaryArray>(array).GetString(i);
     case Type::DICTIONARY: {
       const auto& coded = as<arrow::DictionaryArray>(array);
       const std::int64_t entry = coded.GetValueIndex(i);
@@ -89,6 +105,8 @@ std::string text_of(const arrow::Array& array, std::int64_t i, const std::string
     case Type::DECIMAL128:
     case Type::DECIMAL256:
       return date_text(array, i, path);
+    case Type::DURATION:
+      fail(path, fmt::format("column \"{}\" holds durations; write hours as a number", column));
     default:
       fail(path,
            fmt::format("column \"{}\" has the type {}, which is not one value a row; flatten it "

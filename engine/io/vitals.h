@@ -17,11 +17,12 @@ struct VitalsVariable {
 
 /// What was met while reading; nothing is left out without being counted here.
 struct VitalsCounts {
-  std::int64_t rows = 0;         ///< measurements that the source gives, missing ones not included
-  std::int64_t missing = 0;      ///< empty, NaN, or -1 where the source says that this is missing
-  std::int64_t nameless = 0;     ///< rows without a variable's name, left out
-  std::int64_t duplicates = 0;   ///< rows with time and variable of a row before them; this and the
-                                 ///< next two also count rows that have labels of a step alone
+  std::int64_t rows = 0;        ///< measurements that the source gives, missing ones not included
+  std::int64_t missing = 0;     ///< empty, NaN, or -1 where the source says that this is missing
+  std::int64_t nameless = 0;    ///< rows without a variable's name, left out
+  std::int64_t duplicates = 0;  ///< rows with time and variable of a row before them, see
+      ///< VitalsOptions::variable_of; this and the next two also count rows
+      ///< that have labels of a step alone
   std::int64_t unsorted = 0;     ///< rows earlier than the row before them
   std::int64_t future = 0;       ///< rows later than VitalsOptions::latest
   std::int64_t empty_stays = 0;  ///< stays without a single event, which are kept
@@ -73,6 +74,13 @@ struct VitalsOptions {
   RowPolicy unsorted = RowPolicy::kAccept;
   RowPolicy future = RowPolicy::kDrop;
   double latest = std::numeric_limits<double>::infinity();  ///< hours; later rows are future rows
+  /// The number of what a variable of the source measures, so that rows of two names of one thing may
+  /// be duplicates; -1: it is not wanted, and its rows are no duplicates. Called by several threads.
+  /// Without it, and in WFDB records, each name and unit is a variable of its own.
+  std::function<std::int32_t(const VitalsVariable& variable)> variable_of;
+  /// Columns of labels, of stays or of steps, that answer yes or no: whatever there is neither 0, 1 nor
+  /// missing is an error.
+  std::vector<std::string> yes_no = {};
   int threads = 0;  ///< 0: as many as the process may use. The result is the same for any number
   /// Of sources with a file for each stay: told why one that cannot be read is left out, in the order
   /// of the sources, before the reader returns. Without it such a file is an error.

@@ -3,6 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <optional>
 #include <unordered_map>
 
 #include "engine/io/error.h"
@@ -10,9 +13,45 @@
 #include "engine/io/vitals_rows.h"
 
 namespace salus::io {
+namespace {
+
+/// \param word  in lower case.
+bool is_word(std::string_view text, std::string_view word) {
+  return std::equal(text.begin(), text.end(), word.begin(), word.end(),
+                    [](unsigned char a, char b) { return std::tolower(a) == b; });
+}
+
+std::optional<float> parse_number(std::string_view text) {
+  if (is_missing(text)) return kMissing;
+  if (is_word(text, "true")) return 1.0F;
+  if (is_word(text, "false")) return 0.0F;
+  return parse_finite<float>(text);
+}
+
+/// \param where  names file, line and column.
+template <typename Where>
+float read_number(const std::string& text, float missing, bool yes_no, const Where& where) {
+  const auto value = parse_number(text);
+  if (!value) {
+    throw Error(
+        fmt::format("{}: \"{}\" is not a number; write categories as numbers.", where(), text));
+  }
+  const float number = *value == missing ? kMissing : *value;
+  if (yes_no && !answers_yes_or_no(number)) {
+    throw Error(
+        fmt::format("{}: \"{}\" is no answer to yes or no; a label is 0, 1 or empty (not known).",
+                    where(), text));
+  }
+  return number;
+}
+
+}  // namespace
+
+bool answers_yes_or_no(float value) { return std::isnan(value) || value == 0 || value == 1; }
 
 NumberTable read_numbers(const std::string& path, const std::string& id_column,
-                         const std::vector<std::string>& text_columns, float missing) {
+                         const std::vector<std::string>& text_columns, float missing,
+                         const std::vector<std::string>& yes_no) {
   const TextTable text = read_table(path);
   const int id = text.column(id_column);
   if (id < 0) {
@@ -29,11 +68,13 @@ NumberTable read_numbers(const std::string& path, const std::string& id_column,
     table.has_text.push_back(texts.back() >= 0);
   }
   std::vector<std::size_t> columns;
+  std::vector<bool> answers;
   for (std::size_t c = 0; c < text.columns.size(); ++c) {
     const int number = static_cast<int>(c);
     if (number == id || std::count(texts.begin(), texts.end(), number) > 0) continue;
     columns.push_back(c);
     table.names.push_back(text.columns[c]);
+    answers.push_back(std::find(yes_no.begin(), yes_no.end(), text.columns[c]) != yes_no.end());
   }
   for (std::size_t r = 0; r < text.rows.size(); ++r) {
     const auto& row = text.rows[r];
@@ -44,15 +85,12 @@ NumberTable read_numbers(const std::string& path, const std::string& id_column,
     table.places.push_back(place);
     auto& cells = table.texts.emplace_back();
     for (const int c : texts) cells.push_back(c < 0 ? "" : row[static_cast<std::size_t>(c)]);
-    for (const std::size_t c : columns) {
-      const auto value = is_missing(row[c]) ? kMissing : parse_finite<float>(row[c]);
-      if (!value) {
-        throw Error(
-            fmt::format("{} {} column {} ({}): \"{}\" is not a number; write categories as "
-                        "numbers.",
-                        path, place, text.columns[c], c + 1, row[c]));
-      }
-      table.numbers.push_back(*value == missing ? kMissing : *value);
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      const std::size_t c = columns[i];
+      const auto where = [&] {
+        return fmt::format("{} {} column {} ({})", path, place, text.columns[c], c + 1);
+      };
+      table.numbers.push_back(read_number(row[c], missing, answers[i], where));
     }
   }
   return table;

@@ -22,11 +22,16 @@ struct NumberTable {
 };
 
 /// Reads a table (io/table.h): `id_column`, those of `text_columns` that are there (others read as
-/// ""), and numbers.
+/// ""), and numbers. The words true and false, in any case, are 1 and 0, as Parquet's booleans are.
 /// \param missing  a number that stands for missing; NaN for none.
+/// \param yes_no   as VitalsOptions::yes_no.
 /// \throws salus::Error naming file, line and column.
 NumberTable read_numbers(const std::string& path, const std::string& id_column,
-                         const std::vector<std::string>& text_columns, float missing);
+                         const std::vector<std::string>& text_columns, float missing,
+                         const std::vector<std::string>& yes_no = {});
+
+/// Whether a value may stand in a column of VitalsOptions::yes_no: 0, 1 or NaN.
+bool answers_yes_or_no(float value);
 
 /// Puts the rows of tables with equal columns to the stays of their ids, as labels of the stay.
 /// Stays without a row get NaN and rows without a stay are left out; both are counted.

@@ -29,7 +29,7 @@ class LongTableReader {
     if (!files_.statics.empty()) read_statics();
     for (StayRows& stay : stays_) {
       stay.names = &names_;
-      settle_rows(stay.rows, options_, files_.events, table_.counts);
+      settle_rows(stay.rows, options_, files_.events, table_.counts, names_);
     }
     if (!files_.labels.empty()) read_labels();
     merge_stays(stays_, table_);
@@ -105,7 +105,7 @@ class LongTableReader {
   }
 
   void read_labels() {
-    labels_ = read_numbers(files_.labels, "stay_id", {"time"}, kMissing);
+    labels_ = read_numbers(files_.labels, "stay_id", {"time"}, kMissing, options_.yes_no);
     if (!labels_.has_text[0]) return;
     table_.step_label_names = labels_.names;
     const std::size_t width = labels_.names.size();

@@ -52,7 +52,7 @@ class StayParser {
     while (lines_.next(line)) {
       if (!line.empty()) add(line);
     }
-    settle_rows(stay_.rows, options_, member_.origin, worker_.counts);
+    settle_rows(stay_.rows, options_, member_.origin, worker_.counts, worker_.names);
     return std::move(stay_);
   }
 
@@ -91,16 +91,16 @@ class StayParser {
     stay_.rows.push_back({*time, worker_.names.number(name), *value, lines_.number()});
   }
 
-  /// True if the row is no event. The first weight is both, as later weights follow it; -1 is the
-  /// challenge's sign for a missing descriptor.
+  /// True if the row is no event. The first weight at time 0, wherever in the file it stands, is
+  /// both, as later weights follow it; -1 is the challenge's sign for a missing descriptor.
   bool take_static(std::string_view name, double time, float value) {
     for (std::size_t s = 0; s < kStatics.size(); ++s) {
       if (name != kStatics[s]) continue;
       const bool missing = value == -1;
       worker_.counts.missing += missing;
-      const bool first = !seen_[s];
-      if (!missing && (s != kWeight || (first && time == 0))) stay_.statics[s] = value;
-      seen_[s] = true;
+      const bool describes = s != kWeight || (time == 0 && !weighed_);
+      if (!missing && describes) stay_.statics[s] = value;
+      weighed_ = weighed_ || (s == kWeight && time == 0);
       return missing || s != kWeight;
     }
     return false;
@@ -111,7 +111,7 @@ class StayParser {
   VitalsWorker& worker_;
   LineReader lines_;
   StayRows stay_;
-  std::array<bool, kStatics.size()> seen_{};
+  bool weighed_ = false;  ///< a weight at time 0 has come
 };
 
 }  // namespace
@@ -130,7 +130,7 @@ VitalsTable read_physionet2012(const std::vector<std::string>& sources,
   if (outcomes.empty()) return table;
   std::vector<NumberTable> labels;
   for (const std::string& path : outcomes) {
-    labels.push_back(read_numbers(path, "RecordID", {}, /*missing=*/-1));
+    labels.push_back(read_numbers(path, "RecordID", {}, /*missing=*/-1, options.yes_no));
   }
   attach_labels(labels, table);
   return table;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "engine/io/error.h"
+#include "engine/io/vitals_labels.h"
 #include "engine/io/vitals_rows.h"
 #include "engine/io/vitals_steps.h"
 
@@ -87,6 +88,15 @@ class StayParser {
     return *value;
   }
 
+  float checked(float label, std::size_t column) const {
+    const auto& yes_no = options_.yes_no;
+    if (answers_yes_or_no(label)) return label;
+    if (std::find(yes_no.begin(), yes_no.end(), kLabel) == yes_no.end()) return label;
+    fail_at(
+        member_.origin, lines_.number(), kLabel, static_cast<int>(column) + 1,
+        fmt::format("{} is no answer to yes or no; a label is 0, 1 or NaN (not known).", label));
+  }
+
   void add_row(std::string_view line) {
     const double hour = start_row(line);
     const std::size_t before = stay_.rows.size();
@@ -99,7 +109,7 @@ class StayParser {
       const Column& column = columns_[c];
       const bool missing = std::isnan(value);
       if (column.kind == Column::kLabel) {
-        label = value;
+        label = checked(value, c);
       } else if (column.kind == Column::kStatic) {
         float& fixed = stay_.statics[column.place];
         if (std::isnan(fixed)) fixed = value;
@@ -126,7 +136,7 @@ class StayParser {
       for (VitalsRow& row : stay_.rows) row.time -= first;
       for (double& time : steps_.time) time -= first;
     }
-    settle_rows(stay_.rows, options_, member_.origin, worker_.counts);
+    settle_rows(stay_.rows, options_, member_.origin, worker_.counts, worker_.names);
     const auto where = [this](std::int64_t line) {
       return fmt::format("{} line {}", member_.origin, line);
     };

@@ -30,6 +30,14 @@ std::int32_t NameTable::number(std::string_view name) {
   return number(VitalsVariable{std::string(name), ""});
 }
 
+std::int32_t NameTable::variable_of(std::int32_t number, const VitalsOptions& options) {
+  if (!options.variable_of) return number;
+  while (variables_.size() < names_.size()) {
+    variables_.push_back(options.variable_of(names_[variables_.size()]));
+  }
+  return variables_[static_cast<std::size_t>(number)];
+}
+
 void refuse_row(const std::string& where, const char* what, const char* option) {
   throw Error(fmt::format("{}: {}; correct the file, or set {} to accept or drop such rows.", where,
                           what, option));
@@ -78,13 +86,15 @@ void settle_future(std::vector<VitalsRow>& rows, const VitalsOptions& options,
 
 /// Of rows in order of time. Rows of one time are few: they are compared with each other.
 void settle_duplicates(std::vector<VitalsRow>& rows, const VitalsOptions& options,
-                       const std::string& origin, VitalsCounts& counts) {
+                       const std::string& origin, VitalsCounts& counts, NameTable& names) {
   std::vector<double> last_time;
   std::vector<std::size_t> last_row;
   std::vector<bool> replaced(rows.size(), false);
   bool any = false;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const auto v = static_cast<std::size_t>(rows[i].variable);
+    const auto variable = names.variable_of(rows[i].variable, options);
+    if (variable < 0) continue;
+    const auto v = static_cast<std::size_t>(variable);
     if (v >= last_time.size()) {
       last_time.resize(v + 1, std::numeric_limits<double>::quiet_NaN());
       last_row.resize(v + 1);
@@ -142,11 +152,11 @@ std::vector<std::int32_t> places_of(const NameTable& names,
 }
 
 void settle_rows(std::vector<VitalsRow>& rows, const VitalsOptions& options,
-                 const std::string& origin, VitalsCounts& counts) {
+                 const std::string& origin, VitalsCounts& counts, NameTable& names) {
   counts.rows += static_cast<std::int64_t>(rows.size());
   settle_order(rows, options, origin, counts);
   settle_future(rows, options, origin, counts);
-  settle_duplicates(rows, options, origin, counts);
+  settle_duplicates(rows, options, origin, counts, names);
   counts.empty_stays += rows.empty();
 }
 

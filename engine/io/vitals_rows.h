@@ -54,6 +54,8 @@ class NameTable {
   std::int32_t number(const VitalsVariable& variable);
   std::int32_t number(std::string_view name);  ///< without a unit
   const std::vector<VitalsVariable>& names() const { return names_; }
+  /// What VitalsOptions::variable_of says of a name, asked once; without it the number itself.
+  std::int32_t variable_of(std::int32_t number, const VitalsOptions& options);
 
  private:
   struct Hash {
@@ -64,6 +66,7 @@ class NameTable {
   };
   std::unordered_map<std::string, std::int32_t, Hash, std::equal_to<>> numbers_;
   std::vector<VitalsVariable> names_;
+  std::vector<std::int32_t> variables_;  ///< what variable_of() has been told, of the first names
 };
 
 /// One row: a measurement.
@@ -85,9 +88,10 @@ struct StayRows {
 };
 
 /// Applies the policies to the rows of a stay, sorts them by time (stably) and counts.
+/// \param names  of the rows' variables.
 /// \throws salus::Error for rows that are to be refused.
 void settle_rows(std::vector<VitalsRow>& rows, const VitalsOptions& options,
-                 const std::string& origin, VitalsCounts& counts);
+                 const std::string& origin, VitalsCounts& counts, NameTable& names);
 
 /// Puts variables into alphabetical order, each once.
 void order_variables(std::vector<VitalsVariable>& variables);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 #include <unordered_map>
 
 #include "engine/io/error.h"
@@ -28,7 +29,31 @@ std::string without_suffix(const std::string& path) {
   return path.ends_with(kSuffix) ? path.substr(0, path.size() - kSuffix.size()) : path;
 }
 
-/// Every header in the folder and the folders in it, in alphabetical order.
+/// None of a header that cannot be read: reading its record tells why.
+std::vector<std::string> segments_of(const Record& record) {
+  try {
+    return wfdb_segments(record.header);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+/// Takes away the headers that are segments of another record in their folder. One that has segments
+/// itself stays: it is no segment, as reading the other record will tell.
+void leave_out_segments(std::vector<Record>& records) {
+  std::set<std::string> segments, joined;
+  for (const Record& record : records) {
+    for (const std::string& name : segments_of(record)) {
+      joined.insert(record.id);
+      segments.insert((fs::path(record.id).parent_path() / name).string());
+    }
+  }
+  std::erase_if(records, [&](const Record& record) {
+    return segments.contains(record.id) && !joined.contains(record.id);
+  });
+}
+
+/// Every record in the folder and the folders in it, in alphabetical order.
 std::vector<Record> records_in(const std::string& folder) {
   std::vector<Record> records;
   std::error_code problem;
@@ -41,6 +66,7 @@ std::vector<Record> records_in(const std::string& folder) {
   if (problem) throw_system_error("Cannot read folder", folder, problem.value());
   std::sort(records.begin(), records.end(),
             [](const Record& a, const Record& b) { return a.id < b.id; });
+  leave_out_segments(records);
   if (!records.empty()) return records;
   throw Error(fmt::format("{} holds no WFDB header, a file named *.hea.", folder));
 }
@@ -52,7 +78,11 @@ std::vector<Record> records_of(const std::string& source) {
   return {{fs::path(record).filename().string(), record + std::string(kSuffix)}};
 }
 
-/// Appends records to a table one by one, so that only one lies in memory as rows.
+/// Samples of each signal that are made rows at once.
+constexpr std::int64_t kBlock = 1 << 14;
+
+/// Appends records to a table one by one, and a record block by block, so that only one block lies in
+/// memory as rows.
 class RecordReader {
  public:
   RecordReader(const VitalsOptions& options, const std::optional<WfdbWindows>& windows)
@@ -92,19 +122,16 @@ class RecordReader {
                     record.id, first->second, record.header));
   }
 
-  /// The numbers of a record's signals among the variables, whose names a record that is left out
-  /// adds none to.
-  std::vector<std::int32_t> variables_of(const WfdbRecord& record) {
-    const auto& signals = record.signals;
-    for (std::size_t s = 0; s < signals.size(); ++s) {
-      if (!signals[s].description.empty()) continue;
-      throw Error(fmt::format(
-          "{}.hea: signal {} has no description, which names its variable; add it to the header.",
-          record.name, s));
-    }
+  /// The numbers of a record's signals among its own variables.
+  static std::vector<std::int32_t> variables_of(const WfdbRecord& record, NameTable& names) {
     std::vector<std::int32_t> variables;
-    for (const WfdbSignal& signal : signals) {
-      variables.push_back(names_.number({signal.description, signal.unit}));
+    for (const WfdbSignal& signal : record.signals) {
+      if (signal.description.empty()) {
+        throw Error(fmt::format(
+            "{}.hea: signal {} has no description, which names its variable; add it to the header.",
+            record.name, variables.size()));
+      }
+      variables.push_back(names.number({signal.description, signal.unit}));
     }
     return variables;
   }
@@ -122,39 +149,92 @@ class RecordReader {
   void add_stays(const Record& record) {
     const WfdbRecord signals = read_wfdb(record.header);
     const auto windows = windows_of(record, signals);
-    const auto variables = variables_of(signals);
-    std::vector<std::vector<VitalsRow>> rows;
-    for (const WfdbWindow& window : windows) {
-      rows.push_back(rows_of(signals, variables, window));
-      settle_rows(rows.back(), options_, record.header, table_.counts);
+    NameTable names;
+    const auto variables = variables_of(signals, names);
+    const std::size_t before = table_.time.size();
+    std::vector<std::int64_t> ends;
+    try {
+      for (const WfdbWindow& window : windows) {
+        add_events(record, signals, variables, names, window);
+        ends.push_back(static_cast<std::int64_t>(table_.time.size()));
+      }
+    } catch (...) {
+      resize_events(before);
+      throw;
     }
-    for (std::size_t w = 0; w < windows.size(); ++w) append(record, windows[w], rows[w]);
+    std::vector<std::int32_t> places;
+    for (const VitalsVariable& name : names.names()) places.push_back(names_.number(name));
+    for (std::size_t e = before; e < table_.variable.size(); ++e) {
+      table_.variable[e] = places[static_cast<std::size_t>(table_.variable[e])];
+    }
+    for (std::size_t w = 0; w < windows.size(); ++w) add_stay(record, windows[w], ends[w]);
     records_.ids.push_back(record.id);
     records_.patients.push_back(record.id);
   }
 
-  void append(const Record& record, const WfdbWindow& window, const std::vector<VitalsRow>& rows) {
+  void add_stay(const Record& record, const WfdbWindow& window, std::int64_t end) {
     table_.ids.push_back(window.name.empty() ? record.id : record.id + "@" + window.name);
     record_of_.push_back(records_.ids.size());
     window_labels_.insert(window_labels_.end(), window.labels.begin(), window.labels.end());
-    for (const VitalsRow& row : rows) {
-      table_.time.push_back(row.time);
-      table_.variable.push_back(row.variable);
-      table_.value.push_back(row.value);
-    }
-    table_.offsets.push_back(static_cast<std::int64_t>(table_.time.size()));
+    table_.offsets.push_back(end);
   }
 
-  /// In order of time; the "line" of a row is the number of its sample, from 1.
+  /// The samples of a window, in order of time. No policy for rows looks beyond a sample's time, so
+  /// that blocks may be settled one by one.
+  void add_events(const Record& record, const WfdbRecord& signals,
+                  const std::vector<std::int32_t>& variables, NameTable& names,
+                  const WfdbWindow& window) {
+    const std::int64_t first = std::max<std::int64_t>(window.begin, 0);
+    const std::int64_t last = std::min(window.end, signals.length);
+    const std::size_t before = table_.time.size();
+    const std::int64_t empty_before = table_.counts.empty_stays;
+    make_room(valid_samples(signals, first, last));
+    for (std::int64_t begin = first; begin < last; begin += kBlock) {
+      auto rows = rows_of(signals, variables, window, begin, std::min(begin + kBlock, last));
+      settle_rows(rows, options_, record.header, table_.counts, names);
+      for (const VitalsRow& row : rows) {
+        table_.time.push_back(row.time);
+        table_.variable.push_back(row.variable);
+        table_.value.push_back(row.value);
+      }
+    }
+    table_.counts.empty_stays = empty_before + (table_.time.size() == before);  // not blocks
+  }
+
+  static std::size_t valid_samples(const WfdbRecord& record, std::int64_t first,
+                                   std::int64_t last) {
+    std::ptrdiff_t valid = 0;
+    for (const WfdbSignal& signal : record.signals) {
+      if (first >= last) break;
+      valid += last - first -
+               std::count(signal.samples.begin() + first, signal.samples.begin() + last,
+                          WfdbSignal::kInvalid);
+    }
+    return static_cast<std::size_t>(valid);
+  }
+
+  /// One large record shall not leave room for as much again.
+  void make_room(std::size_t events) {
+    const std::size_t needed = table_.time.size() + events;
+    if (needed <= table_.time.capacity()) return;
+    const std::size_t room = std::max(needed, table_.time.size() + table_.time.size() / 2);
+    table_.time.reserve(room);
+    table_.variable.reserve(room);
+    table_.value.reserve(room);
+  }
+
+  void resize_events(std::size_t events) {
+    table_.time.resize(events);
+    table_.variable.resize(events);
+    table_.value.resize(events);
+  }
+
+  /// Of samples [begin, end); the "line" of a row is the number of its sample, from 1.
   std::vector<VitalsRow> rows_of(const WfdbRecord& record,
                                  const std::vector<std::int32_t>& variables,
-                                 const WfdbWindow& window) {
+                                 const WfdbWindow& window, std::int64_t begin, std::int64_t end) {
     std::vector<VitalsRow> rows;
-    const std::int64_t first = std::max<std::int64_t>(window.begin, 0);
-    const std::int64_t last = std::min(window.end, record.length);
-    rows.reserve(static_cast<std::size_t>(std::max<std::int64_t>(last - first, 0)) *
-                 variables.size());
-    for (std::int64_t i = first; i < last; ++i) {
+    for (std::int64_t i = begin; i < end; ++i) {
       const double hours = static_cast<double>(i - window.begin) / record.frequency / 3600;
       for (std::size_t s = 0; s < variables.size(); ++s) {
         const float value = record.signals[s].physical(static_cast<std::size_t>(i));
@@ -174,7 +254,7 @@ class RecordReader {
     std::unordered_map<std::string_view, std::size_t> places;
     for (std::size_t n = 0; n < records_.ids.size(); ++n) places.emplace(records_.ids[n], n);
     for (const std::string& path : outcomes) {
-      tables.push_back(read_numbers(path, "record", {"patient_id"}, kMissing));
+      tables.push_back(read_numbers(path, "record", {"patient_id"}, kMissing, options_.yes_no));
       const NumberTable& rows = tables.back();
       for (std::size_t r = 0; r < rows.ids.size(); ++r) {
         const auto found = places.find(rows.ids[r]);

@@ -71,7 +71,9 @@ KernelCase backward_case(const std::string& problem, std::int64_t n, std::int64_
 std::vector<KernelCase> gru_d_cases() {
   return {forward_case("forward, 128 x 48 x 37, 64 units, float32", 128, 48, 37, 64),
           forward_case("forward, 1024 x 48 x 37, 128 units, float32", 1024, 48, 37, 128),
-          backward_case("backward, 128 x 48 x 37, 64 units, float32", 128, 48, 37, 64)};
+          forward_case("forward, 128 x 48 x 37, 256 units, float32", 128, 48, 37, 256),
+          backward_case("backward, 128 x 48 x 37, 64 units, float32", 128, 48, 37, 64),
+          backward_case("backward, 128 x 48 x 37, 256 units, float32", 128, 48, 37, 256)};
 }
 
 }  // namespace salus::measure

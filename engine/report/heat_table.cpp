@@ -83,7 +83,8 @@ void add_row(std::string& svg, const HeatTable& table, const Layout& at, std::si
 
 void add_axis(std::string& svg, const HeatTable& table, const Layout& at) {
   const double end = static_cast<double>(at.columns) * table.column_step;
-  for (const double tick : nice_ticks(0, end, 8)) {
+  const auto ticks = table.rows.empty() ? std::vector<double>{} : nice_ticks(0, end, 8);
+  for (const double tick : ticks) {
     append(svg, "<text x=\"{:.1f}\" y=\"{}\" text-anchor=\"middle\" fill=\"#555\">{:g}</text>",
            kLeft + tick / table.column_step * at.cell, at.bottom + 16, tick);
   }

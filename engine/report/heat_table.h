@@ -8,7 +8,7 @@ namespace salus::report {
 /// A table of signed numbers as colours: a picture (SVG) of its own.
 struct HeatTable {
   std::string title;
-  std::vector<std::string> rows;            ///< names, from the top
+  std::vector<std::string> rows;            ///< names, from the top; without any there is no axis
   std::vector<std::vector<double>> values;  ///< [rows][columns]; NaN is left white
   std::string columns = "hours since the stay began";
   double column_step = 1;  ///< of the axis, per column

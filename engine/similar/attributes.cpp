@@ -98,8 +98,11 @@ bool Condition::holds(double value) const {
 }
 
 bool Condition::holds(std::string_view value) const {
+  // Both sides by one rule, here rather than when an index is written: so do indexes that exist.
+  const std::string_view word = trimmed(value);
+  if (word.empty()) return holds_for_missing();
   if (missing) return comparison == Comparison::kNotEqual;
-  return compare(comparison, value, std::string_view(text));
+  return compare(comparison, word, trimmed(text));
 }
 
 Condition parse_condition(const std::string& text, const Manifest& manifest) {

@@ -41,7 +41,9 @@ enum class Comparison { kEqual, kNotEqual, kLess, kLessOrEqual, kGreater, kGreat
 
 /// What rows must satisfy: an attribute against a value. A row whose attribute is missing satisfies
 /// none, but `name=` (nothing after it) asks for the missing ones and `name!=` for the others.
-/// Numbers compare as numbers, text by its bytes (so ISO dates compare as dates).
+/// Numbers compare as numbers, text by its bytes (so ISO dates compare as dates). Spaces and tabs
+/// around text count on neither side, that of the row and that of the condition: " A " equals "A", and
+/// text of nothing else is missing.
 struct Condition {
   std::size_t attribute = 0;
   AttributeKind kind = AttributeKind::kNumber;

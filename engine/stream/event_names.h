@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,6 +21,25 @@ struct StreamEvent {
   std::string_view unit = {};      ///< "": the source states none
 };
 
+/// What became of an event.
+enum class Fate : std::int32_t {
+  kNothing,          ///< it measures nothing: the stay is so late, or goes on as it was
+  kUsed,             ///< in the grid
+  kMissing,          ///< value NaN or infinite
+  kTimeless,         ///< time NaN or infinite
+  kFuture,           ///< after StreamOptions::latest
+  kUnsorted,         ///< before an event of its stay that came earlier, and such are not taken
+  kUnknownVariable,  ///< the stay is as long as it says, as in the batch
+  kUnknownUnit,      ///< the same
+  kOutsideRange,     ///< not plausible
+  kOutsideGrid,      ///< before time 0 or after the last bin
+  kLate,             ///< of a closed bin that is not kept
+  kRepeated          ///< of variable and time of an event before, and such are refused
+};
+inline constexpr std::size_t kFates = 12;
+/// How many events have come to each fate.
+using FateCounts = std::array<std::int64_t, kFates>;
+
 /// An event in the model's terms.
 struct MappedEvent {
   enum class Kind : std::int32_t { kMeasured, kUnknownVariable, kUnknownUnit, kTime };
@@ -27,7 +48,9 @@ struct MappedEvent {
   float value = 0;  ///< in the model's unit
   std::int32_t variable = -1;
   Kind kind = Kind::kTime;
-  std::int32_t next = -1;  ///< next event of the same stay among those given together; -1: none
+  std::int32_t next = -1;      ///< next event of the same stay among those given together; -1: none
+  Fate fate = Fate::kNothing;  ///< set when it is taken
+  std::int64_t line = 0;       ///< PoolEvent::line
 };
 
 /// Names and units of events -> a model's variables and units.

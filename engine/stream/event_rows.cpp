@@ -62,6 +62,7 @@ void EventRows::read_line(std::string_view line, const Malformed& malformed) {
   } else {
     problem = read_event(event);
   }
+  event.line = line_;
   if (problem.empty()) return events_.push_back(event);
   malformed(line_, fmt::format("{} line {}: {}; the row is left out.", origin_, line_, problem));
 }

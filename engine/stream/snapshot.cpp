@@ -52,7 +52,7 @@ Header read_header(std::span<const std::byte> bytes, const std::string& origin) 
   Header header;
   if (bytes.size() < sizeof header ||
       std::memcmp(bytes.data(), kMagic.data(), kMagic.size()) != 0) {
-    throw Error(
+    throw DamagedSnapshot(
         fmt::format("{} is not a snapshot of stays, or only the beginning of one.", origin));
   }
   std::memcpy(&header, bytes.data(), sizeof header);
@@ -62,15 +62,18 @@ Header read_header(std::span<const std::byte> bytes, const std::string& origin) 
         origin, header.version, kVersion));
   }
   if (header.version == 0 || crc_of(header) != header.crc) {
-    throw Error(fmt::format("{} is damaged: the checksum of its header is wrong.", origin));
+    throw DamagedSnapshot(
+        fmt::format("{} is damaged: the checksum of its header is wrong.", origin));
   }
   const std::size_t body = bytes.size() - sizeof header;
   if (body != header.body_bytes) {
-    throw Error(fmt::format("{} is truncated or damaged: it has {} bytes of stays instead of {}.",
-                            origin, body, header.body_bytes));
+    throw DamagedSnapshot(
+        fmt::format("{} is truncated or damaged: it has {} bytes of stays instead of {}.", origin,
+                    body, header.body_bytes));
   }
   if (io::crc32c(bytes.subspan(sizeof header)) != header.body_crc) {
-    throw Error(fmt::format("{} is damaged: the checksum of its stays is wrong.", origin));
+    throw DamagedSnapshot(
+        fmt::format("{} is damaged: the checksum of its stays is wrong.", origin));
   }
   return header;
 }
@@ -132,7 +135,8 @@ std::int64_t read_snapshot(std::span<const std::byte> bytes, const StreamModel& 
   refuse_other(header, model, origin);
   std::span<const std::byte> rest = bytes.subspan(sizeof header);
   const auto damaged = [&] {
-    return Error(fmt::format("{} is damaged: its stays are not as its header says.", origin));
+    return DamagedSnapshot(
+        fmt::format("{} is damaged: its stays are not as its header says.", origin));
   };
   for (std::int64_t i = 0; i < header.stays; ++i) {
     std::uint32_t length = 0;
@@ -154,18 +158,31 @@ void write_snapshot(const std::string& path, std::span<const std::byte> bytes) {
   if (std::error_code ignored; fs::is_regular_file(path, ignored)) {
     // By a second name for the old file, so that at no moment there is none at `path`.
     const std::string second = fmt::format("{}.{}.link", path, ::getpid());
-    const std::string previous = path + ".previous";
+    const std::string previous = previous_snapshot(path);
     ::unlink(second.c_str());
     if (::link(path.c_str(), second.c_str()) != 0) {
       io::throw_system_error("Cannot keep", previous, errno);
     }
     // rename() does nothing if both are one file already.
-    if (::rename(second.c_str(), previous.c_str()) != 0) {
-      io::throw_system_error("Cannot keep", previous, errno);
-    }
+    const int failed = ::rename(second.c_str(), previous.c_str()) != 0 ? errno : 0;
     ::unlink(second.c_str());
+    if (failed != 0) io::throw_system_error("Cannot keep", previous, failed);
   }
   file.commit();
+}
+
+std::string previous_snapshot(const std::string& path) { return path + ".previous"; }
+
+void require_snapshot_writable(const std::string& path) {
+  std::error_code ignored;
+  for (const std::string& file : {path, previous_snapshot(path)}) {
+    const auto status = std::filesystem::status(file, ignored);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+      throw Error(
+          fmt::format("{} is no regular file; a snapshot needs one there. Name another.", file));
+    }
+  }
+  io::require_writable(path);
 }
 
 }  // namespace salus::stream

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/io/error.h"
 #include "engine/stream/stream_model.h"
 
 namespace salus::stream {
@@ -33,16 +34,29 @@ class Snapshot {
 /// What read_snapshot() finds.
 using SnapshotStay = std::function<void(std::string_view id, const std::byte* state)>;
 
+/// Bytes are not what any snapshot is: the one before it may be whole.
+class DamagedSnapshot : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Checks all bytes, then hands every stay to `stay`. States need not be aligned.
 /// \returns the position.
-/// \throws Error beginning with `origin`: not a snapshot, a version from the future, truncated, damaged,
-///         of another bundle, or of other StreamOptions::history or duplicates.
+/// \throws Error beginning with `origin`: a version from the future, of another bundle, or of other
+///         StreamOptions::history or duplicates. DamagedSnapshot if it is none, truncated or damaged.
 std::int64_t read_snapshot(std::span<const std::byte> bytes, const StreamModel& model,
                            const std::string& origin, const SnapshotStay& stay);
 
 /// Writes a snapshot atomically: temporary file, fsync, rename. The snapshot that was at `path` is then
 /// `path`.previous. A writer that is killed at any time leaves a whole snapshot at `path`.
-/// \throws Error.
+/// \throws Error; what was at `path` is then still there.
 void write_snapshot(const std::string& path, std::span<const std::byte> bytes);
+
+/// Where write_snapshot() keeps the snapshot that was at `path`.
+std::string previous_snapshot(const std::string& path);
+
+/// For before a stream begins: what write_snapshot() needs is there. Leaves nothing behind.
+/// \throws Error if `path` is there and no regular file, or as io::require_writable().
+void require_snapshot_writable(const std::string& path);
 
 }  // namespace salus::stream

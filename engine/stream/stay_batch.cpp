@@ -11,6 +11,52 @@ namespace {
 
 using Kind = MappedEvent::Kind;
 
+/// Of a kind that is not put into the grid.
+Fate fate_of(Kind kind) {
+  switch (kind) {
+    case Kind::kUnknownVariable:
+      return Fate::kUnknownVariable;
+    case Kind::kUnknownUnit:
+      return Fate::kUnknownUnit;
+    default:
+      return Fate::kNothing;
+  }
+}
+
+/// The count of a stay that a fate adds to; null: none (kRepeated: counted with those that are taken).
+std::uint32_t* count_of(Fate fate, StreamCounts& counts) {
+  switch (fate) {
+    case Fate::kUsed:
+      return &counts.used;
+    case Fate::kMissing:
+      return &counts.missing;
+    case Fate::kTimeless:
+      return &counts.timeless;
+    case Fate::kFuture:
+      return &counts.future;
+    case Fate::kUnsorted:
+      return &counts.unsorted;
+    case Fate::kUnknownVariable:
+      return &counts.unknown_variable;
+    case Fate::kUnknownUnit:
+      return &counts.unknown_unit;
+    case Fate::kOutsideRange:
+      return &counts.outside_range;
+    case Fate::kOutsideGrid:
+      return &counts.outside_grid;
+    case Fate::kLate:
+      return &counts.late;
+    case Fate::kNothing:
+    case Fate::kRepeated:
+      return nullptr;
+  }
+  return nullptr;
+}
+
+void count(Fate fate, StreamCounts& counts) {
+  if (std::uint32_t* one = count_of(fate, counts)) ++*one;
+}
+
 }  // namespace
 
 StayBatch::StayBatch(const StreamModel& model, std::int64_t most) : model_(model), most_(most) {
@@ -26,7 +72,7 @@ StayBatch::StayBatch(const StreamModel& model, std::int64_t most) : model_(model
   workspace_.resize((model.network().workspace_bytes(most) + sizeof(Line) - 1) / sizeof(Line));
 }
 
-void StayBatch::run(std::span<const MappedEvent> events, std::span<StayWork> stays) {
+void StayBatch::run(std::span<MappedEvent> events, std::span<StayWork> stays) {
   TORCH_CHECK(static_cast<std::int64_t>(stays.size()) <= most_,
               "more stays than there is room for");
   for (StayWork& stay : stays) {
@@ -54,10 +100,10 @@ void StayBatch::run(std::span<const MappedEvent> events, std::span<StayWork> sta
 
 /// Takes events until bins must be closed. \returns whether the stay takes part in the next step, by
 /// the past that stands at pasts_[rows_].
-bool StayBatch::prepare(std::span<const MappedEvent> events, StayWork& stay) {
+bool StayBatch::prepare(std::span<MappedEvent> events, StayWork& stay) {
   while (true) {
     while (stay.event >= 0 && stay.goal == model_.header(stay.state).open) {
-      const MappedEvent& event = events[static_cast<std::size_t>(stay.event)];
+      MappedEvent& event = events[static_cast<std::size_t>(stay.event)];
       if (take(event, stay)) stay.event = event.next;
     }
     if (next_step(stay)) return true;
@@ -85,20 +131,23 @@ bool StayBatch::next_step(StayWork& stay) {
   }
 }
 
+/// What becomes of an event whatever bins there are; kUsed: that is not settled yet.
+Fate StayBatch::fate_before_bins(const MappedEvent& event, const StayHeader& header) const {
+  const bool measured = event.kind != Kind::kTime;
+  if (!std::isfinite(event.time)) return measured ? Fate::kTimeless : Fate::kNothing;
+  if (measured && !std::isfinite(event.value)) return Fate::kMissing;
+  if (event.time > model_.options().latest) return Fate::kFuture;
+  const bool any_order = *model_.options().unsorted == io::RowPolicy::kAccept;
+  if (measured && !any_order && event.time < header.heard) return Fate::kUnsorted;
+  return Fate::kUsed;
+}
+
 /// \returns false if the event's bin must be opened first.
-bool StayBatch::take(const MappedEvent& event, StayWork& stay) {
+bool StayBatch::take(MappedEvent& event, StayWork& stay) {
   StayHeader& header = model_.header(stay.state);
-  StreamCounts& counts = header.counts;
-  if (!std::isfinite(event.time)) {
-    counts.timeless += event.kind != Kind::kTime;
-    return true;
-  }
-  if (event.kind != Kind::kTime && !std::isfinite(event.value)) {
-    ++counts.missing;
-    return true;
-  }
-  if (event.time > model_.options().latest) {
-    ++counts.future;
+  event.fate = fate_before_bins(event, header);
+  if (event.fate != Fate::kUsed) {
+    count(event.fate, header.counts);
     return true;
   }
   const std::int32_t bin = model_.grid().bin(event.time);
@@ -108,36 +157,29 @@ bool StayBatch::take(const MappedEvent& event, StayWork& stay) {
     return false;
   }
   header.clock = std::max(header.clock, event.time);
-  if (event.kind == Kind::kTime) return true;
-  header.heard = std::max(header.heard, event.time);
-  counts.unknown_variable += event.kind == Kind::kUnknownVariable;
-  counts.unknown_unit += event.kind == Kind::kUnknownUnit;
-  if (event.kind == Kind::kMeasured) put(event, bin, stay);
+  if (event.kind != Kind::kTime) header.heard = std::max(header.heard, event.time);
+  event.fate = event.kind == Kind::kMeasured ? put(event, bin, stay) : fate_of(event.kind);
+  count(event.fate, header.counts);
   return true;
 }
 
-void StayBatch::put(const MappedEvent& event, std::int32_t bin, StayWork& stay) {
+Fate StayBatch::put(const MappedEvent& event, std::int32_t bin, StayWork& stay) {
   StayHeader& header = model_.header(stay.state);
   StreamCounts& counts = header.counts;
   const bool plausible = model_.grid().plausible(event.variable, event.value);
   const bool inside = bin >= 0 && bin < model_.grid().steps();
-  if (!inside) {
-    ++(plausible ? counts.outside_grid : counts.outside_range);
-    return;
-  }
-  if (bin < header.open && bin < header.open - model_.options().history) {
-    ++counts.late;
-    return;
-  }
+  if (!inside) return plausible ? Fate::kOutsideGrid : Fate::kOutsideRange;
+  if (bin < header.open && bin < header.open - model_.options().history) return Fate::kLate;
   counts.replayed += bin < header.open;
   const auto added =
       model_.grid().add(model_.cells(stay.state), bin, event.time, event.variable, event.value);
   counts.repeated += added != StayGrid::Added::kFresh;
-  if (added == StayGrid::Added::kRefused) return;
-  ++(plausible ? counts.used : counts.outside_range);
-  if (!plausible && added == StayGrid::Added::kFresh) return;
+  if (added == StayGrid::Added::kRefused) return Fate::kRepeated;
+  const Fate fate = plausible ? Fate::kUsed : Fate::kOutsideRange;
+  if (!plausible && added == StayGrid::Added::kFresh) return fate;
   stay.changed = true;
   if (bin < *model_.head(stay.state).bin) model_.rewind(stay.state);
+  return fate;
 }
 
 void StayBatch::add_row(std::byte* state, const StreamModel::Past& past, std::byte* network) {

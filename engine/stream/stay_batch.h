@@ -31,14 +31,16 @@ class StayBatch {
 
   std::int64_t most() const { return most_; }
 
-  /// \param stays  at most most(), no two of one state; their logits are then those of all events.
-  void run(std::span<const MappedEvent> events, std::span<StayWork> stays);
+  /// \param events  their fates are set.
+  /// \param stays   at most most(), no two of one state; their logits are then those of all events.
+  void run(std::span<MappedEvent> events, std::span<StayWork> stays);
 
  private:
-  bool prepare(std::span<const MappedEvent> events, StayWork& stay);
+  bool prepare(std::span<MappedEvent> events, StayWork& stay);
   bool next_step(StayWork& stay);
-  bool take(const MappedEvent& event, StayWork& stay);
-  void put(const MappedEvent& event, std::int32_t bin, StayWork& stay);
+  Fate fate_before_bins(const MappedEvent& event, const StayHeader& header) const;
+  bool take(MappedEvent& event, StayWork& stay);
+  Fate put(const MappedEvent& event, std::int32_t bin, StayWork& stay);
   void add_row(std::byte* state, const StreamModel::Past& past, std::byte* network);
   void step();
   void score(std::span<StayWork> stays);

@@ -49,6 +49,7 @@ StreamOptions completed(StreamOptions options, const infer::Bundle& bundle) {
   if (!options.refractory) options.refractory = bundle.alarms.refractory;
   const data::RowRules rules = bundle.stay_transform().row_rules();
   if (!options.duplicates) options.duplicates = rules.duplicates;
+  if (!options.unsorted) options.unsorted = rules.unsorted;
   if (rules.future != io::RowPolicy::kAccept)
     options.latest = std::min(options.latest, rules.latest);
   if (options.history < 0 || options.history > kMostHistory) {
@@ -81,6 +82,7 @@ StreamModel::StreamModel(const infer::Bundle& bundle, std::shared_ptr<const Step
     : bundle_(without_weights(bundle)),
       transform_(bundle.stay_transform()),
       options_(completed(options, bundle)),
+      future_(transform_.row_rules().future),
       grid_(transform_.grid(), options.history + 1, *options_.duplicates),
       network_(std::move(network)),
       identity_(identity_of(bundle)),
@@ -106,6 +108,12 @@ StreamModel::StreamModel(const infer::Bundle& bundle, std::shared_ptr<const Step
   nothing.ids = {""};
   const at::Tensor row = statics(nothing);
   no_statics_.assign(row.const_data_ptr<float>(), row.const_data_ptr<float>() + row.numel());
+}
+
+bool StreamModel::refuses(Fate fate) const {
+  if (fate == Fate::kFuture) return future_ == io::RowPolicy::kRefuse;
+  if (fate == Fate::kUnsorted) return *options_.unsorted == io::RowPolicy::kRefuse;
+  return fate == Fate::kRepeated;  // else they have another fate
 }
 
 void StreamModel::lay_out() {

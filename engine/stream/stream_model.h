@@ -12,11 +12,23 @@
 #include "engine/core/step_network.h"
 #include "engine/data/stay_transform.h"
 #include "engine/infer/session.h"
+#include "engine/stream/event_names.h"
 #include "engine/stream/stay_grid.h"
 
 namespace salus::stream {
 
 /// How stays are streamed. Hours are those of the stay.
+///
+/// The bundle's rules for rows (data::RowRules) hold for the stream too, as far as a stream can keep
+/// them. Where it cannot do what reading whole stays does:
+///
+/// - Refuse: such a row is left out and told (StreamPool::take_refusals(), VitalsStream::fate()); all
+///   else goes on, where a reader ends with an error. One wrong row must not silence a ward.
+/// - Accept unsorted rows: they are put where they belong as far back as `history` reaches; later ones
+///   are left out as late, where a reader sorts however late they are.
+/// - A row that is left out as a future one makes no row after it an unsorted one; in a reader it does.
+///   With a clock once wrong, all that comes would be left out for the rest of the stay.
+/// - Duplicates are seen as StayGrid says, and only of variables that the model has.
 struct StreamOptions {
   /// Closed bins that late events still reach. The bins after such an event are run again, so that the
   /// risk is that of the batch; each bin kept costs a row of cells (StayGrid), and all together a
@@ -25,8 +37,11 @@ struct StreamOptions {
   /// Corrections: events of one stay, variable and time, as StayGrid has them; without a value
   /// as the bundle's rules for rows say.
   std::optional<io::RowPolicy> duplicates = std::nullopt;
-  double latest =
-      std::numeric_limits<double>::infinity();  ///< later events are counted and left out
+  /// Events before one of their stay that came earlier; without a value as the bundle's rules say.
+  std::optional<io::RowPolicy> unsorted = std::nullopt;
+  /// Later events are future ones, counted and left out; no later than the bundle's rules say, unless
+  /// they accept such.
+  double latest = std::numeric_limits<double>::infinity();
   double stale_after = std::numeric_limits<double>::infinity();  ///< of silence
   /// After an alarm of a label, in which it raises no other one; without a value the bundle's.
   std::optional<double> refractory = std::nullopt;
@@ -60,6 +75,8 @@ struct StreamCounts {
   std::uint32_t future = 0;         ///< after StreamOptions::latest: left out
   std::uint32_t unknown_variable = 0;  ///< count for the length of the stay, as in the batch
   std::uint32_t unknown_unit = 0;      ///< the same
+  std::uint32_t unsorted = 0;          ///< before an event that came earlier: left out; not with
+                                       ///< kAccept
 };
 
 struct StayHeader;
@@ -75,7 +92,9 @@ class StreamModel {
   StreamModel(const infer::Bundle& bundle, std::shared_ptr<const StepNetwork> network,
               const StreamOptions& options = {});
 
-  const StreamOptions& options() const { return options_; }  ///< refractory: with a value
+  const StreamOptions& options() const { return options_; }  ///< all with a value
+  /// Whether the rules refuse events of this fate: whoever sent them is to be told.
+  bool refuses(Fate fate) const;
   const std::vector<std::string>& labels() const { return bundle_.task.labels; }
   const Task& task() const { return bundle_.task; }
   const data::VariableTable& variables() const { return transform_.variables(); }
@@ -135,6 +154,7 @@ class StreamModel {
   infer::Bundle bundle_;  ///< without its weights
   data::StayTransform transform_;
   StreamOptions options_;
+  io::RowPolicy future_;
   StayGrid grid_;
   std::shared_ptr<const StepNetwork> network_;
   std::vector<bool> raises_;  ///< [L] the label has an operating point

@@ -25,6 +25,18 @@ PoolOptions checked(const PoolOptions& options) {
                   options.capacity, options.batch, kMost));
 }
 
+std::string go_on_from(const std::string& previous, const std::string& path) {
+  return fmt::format(
+      "There is a snapshot before it: to go on from that, move {0} to {1}. A file of rows is then "
+      "read on from where that snapshot was taken; rows that came since by a pipe must be sent "
+      "again.",
+      previous, path);
+}
+
+std::string begin_anew(const std::string& path) {
+  return fmt::format("There is none before it; move {} away to begin anew.", path);
+}
+
 }  // namespace
 
 StreamPool::StreamPool(std::shared_ptr<const StreamModel> model, const PoolOptions& options,
@@ -93,6 +105,7 @@ void StreamPool::queue(const PoolEvent& event) {
   Slot& slot = stays_.slots[static_cast<std::size_t>(number)];
   const auto place = static_cast<std::int32_t>(events_.size());
   events_.push_back(names_.map(event.event));
+  events_.back().line = event.line;
   if (slot.first < 0) {
     slot.first = place;
     touched_.push_back(number);
@@ -109,6 +122,7 @@ void StreamPool::push(std::span<const PoolEvent> events, double now, const Score
   touched_.clear();
   for (const PoolEvent& event : events) queue(event);
   score_touched(now, scored);
+  count_fates();
   if (position >= 0) position_ = position;
 }
 
@@ -132,6 +146,14 @@ void StreamPool::score_touched(double now, const Scored& scored) {
       model_->judge(work_[i].state, risk_, true);
       if (scored) scored(*stays_.slots[static_cast<std::size_t>(some[i])].id, risk_);
     }
+  }
+}
+
+void StreamPool::count_fates() {
+  refusals_.clear();
+  for (const MappedEvent& event : events_) {
+    ++fates_[static_cast<std::size_t>(event.fate)];
+    if (model_->refuses(event.fate)) refusals_.push_back({event.line, event.fate});
   }
 }
 
@@ -182,6 +204,16 @@ std::int64_t StreamPool::turned_away() const {
   return turned_away_;
 }
 
+FateCounts StreamPool::fates() const {
+  const std::scoped_lock lock(mutex_);
+  return fates_;
+}
+
+std::vector<Refusal> StreamPool::take_refusals() {
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(refusals_, {});
+}
+
 std::vector<std::string> StreamPool::take_notes() {
   const std::scoped_lock lock(mutex_);
   return names_.take_notes();
@@ -212,11 +244,11 @@ void StreamPool::save(const std::string& path) const {
   write_snapshot(path, std::move(snapshot).finish(position));
 }
 
-std::int64_t StreamPool::restore(const std::string& path) {
+/// \returns the position.
+std::int64_t StreamPool::read_stays(const std::string& path, Stays& restored) const {
   const io::MappedFile file(path);
-  Stays restored(model_->state_bytes());
-  const std::int64_t position =
-      read_snapshot(file.bytes(), *model_, path, [&](std::string_view id, const std::byte* from) {
+  return read_snapshot(
+      file.bytes(), *model_, path, [&](std::string_view id, const std::byte* from) {
         if (static_cast<std::int64_t>(restored.table.size()) == options_.capacity) {
           throw Error(
               fmt::format("{} holds more stays than the {} there is room for; raise the "
@@ -227,8 +259,22 @@ std::int64_t StreamPool::restore(const std::string& path) {
         std::byte* state = restored.slab.at(restored.add(twice ? "" : id));
         std::memcpy(state, from, model_->state_bytes());
         if (!twice && !id.empty() && id.size() <= kMostIdBytes && model_->plausible(state)) return;
-        throw Error(fmt::format("{} is damaged: a stay in it contradicts itself.", path));
+        throw DamagedSnapshot(fmt::format("{} is damaged: a stay in it contradicts itself.", path));
       });
+}
+
+std::int64_t StreamPool::restore(const std::string& path) {
+  Stays restored(model_->state_bytes());
+  std::int64_t position = 0;
+  try {
+    position = read_stays(path, restored);
+  } catch (const DamagedSnapshot& error) {
+    const std::string previous = previous_snapshot(path);
+    std::error_code ignored;
+    const bool kept = std::filesystem::is_regular_file(previous, ignored);
+    throw DamagedSnapshot(
+        fmt::format("{} {}", error.what(), kept ? go_on_from(previous, path) : begin_anew(path)));
+  }
   const std::scoped_lock lock(mutex_);
   stays_ = std::move(restored);
   position_ = position;

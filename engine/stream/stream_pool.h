@@ -30,6 +30,13 @@ struct PoolOptions {
 struct PoolEvent {
   std::string_view stay;
   StreamEvent event;
+  std::int64_t line = 0;  ///< of its source, as it is named in a Refusal; 0: it has none
+};
+
+/// An event that StreamModel::refuses().
+struct Refusal {
+  std::int64_t line = 0;
+  Fate fate = Fate::kNothing;
 };
 
 /// Many stays, each treated as VitalsStream treats one; the risks are the same to the bit.
@@ -72,6 +79,10 @@ class StreamPool {
   bool contains(std::string_view stay) const;
   std::int64_t size() const;
   std::int64_t turned_away() const;
+  /// What has become of all events since the pool was made, but for those that were turned away.
+  FateCounts fates() const;
+  /// Of the latest push(), in order of its events.
+  std::vector<Refusal> take_refusals();
   /// Sentences about names and units that are not known, each once.
   std::vector<std::string> take_notes();
   /// What a stay takes in memory: its state, its place in the lists, its id in the hash table.
@@ -81,7 +92,8 @@ class StreamPool {
   /// meanwhile, and wait only while the states are copied. \throws Error.
   void save(const std::string& path) const;
   /// Takes the stays of a snapshot instead of its own. \returns the position. \throws Error as
-  /// read_snapshot(), or if there are more of them than the pool's capacity; it is then as it was.
+  /// read_snapshot(), or if there are more of them than the pool's capacity; it is then as it was. Of a
+  /// damaged one the error names the snapshot before it, if that is there, and says how to go on from it.
   std::int64_t restore(const std::string& path);
 
  private:
@@ -113,6 +125,8 @@ class StreamPool {
   std::int32_t find_or_admit(std::string_view id);
   void queue(const PoolEvent& event);
   void score_touched(double now, const Scored& scored);
+  void count_fates();
+  std::int64_t read_stays(const std::string& path, Stays& restored) const;
 
   std::shared_ptr<const StreamModel> model_;
   PoolOptions options_;
@@ -123,6 +137,8 @@ class StreamPool {
   std::vector<MappedEvent> events_;    ///< of this call
   std::vector<std::int32_t> touched_;  ///< stays that have some
   std::vector<StayWork> work_;
+  std::vector<Refusal> refusals_;
+  FateCounts fates_ = {};
   Risk risk_;
   std::int64_t turned_away_ = 0, position_ = 0;
   mutable std::mutex mutex_;

@@ -18,9 +18,10 @@ VitalsStream::VitalsStream(std::shared_ptr<const StreamModel> model, std::span<c
   model_->judge(state(), risk_, false);
 }
 
-const Risk& VitalsStream::run(const MappedEvent& event) {
+const Risk& VitalsStream::run(MappedEvent event) {
   StayWork work{state(), 0};
   batch_.run({&event, 1}, {&work, 1});
+  fate_ = event.fate;
   model_->judge(state(), risk_, true);
   return risk_;
 }

@@ -21,7 +21,8 @@ namespace salus::stream {
 ///   there. An event of a later bin closes those before it; bins without an event are filled forward.
 /// - Events of a closed bin are late: with StreamOptions::history = K, those at most K bins late are put
 ///   where they belong and the bins after them are run again; others are counted and left out.
-/// - Corrections, which have variable and time of an event before: StreamOptions::duplicates.
+/// - Corrections, which have variable and time of an event before: StreamOptions::duplicates. Events
+///   before one that came earlier: StreamOptions::unsorted. What those refuse is left out: fate().
 /// - Events before time 0 are counted and left out. Events after the transform's last bin are left out
 ///   too, but end the stay: its last bin opens, and stays open.
 /// - Values that are missing or times that are no numbers are counted and change nothing. Values
@@ -49,6 +50,8 @@ class VitalsStream {
   const Risk& risk() const { return risk_; }
 
   const StreamCounts& counts() const;
+  /// What became of the latest event.
+  Fate fate() const { return fate_; }
   /// Sentences about names and units that are not known, each once.
   std::vector<std::string> take_notes() { return names_.take_notes(); }
 
@@ -59,7 +62,7 @@ class VitalsStream {
   void restore(std::span<const std::byte> bytes);
 
  private:
-  const Risk& run(const MappedEvent& event);
+  const Risk& run(MappedEvent event);
   std::byte* state() { return reinterpret_cast<std::byte*>(state_.data()); }
 
   std::shared_ptr<const StreamModel> model_;
@@ -67,6 +70,7 @@ class VitalsStream {
   StayBatch batch_;
   std::vector<std::uint64_t> state_;
   Risk risk_;
+  Fate fate_ = Fate::kNothing;
 };
 
 }  // namespace salus::stream

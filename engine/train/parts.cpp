@@ -7,6 +7,8 @@
 #include <fstream>
 #include <numeric>
 
+#include "engine/data/known_labels.h"
+#include "engine/data/lines_below.h"
 #include "engine/data/split.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
@@ -63,7 +65,7 @@ std::vector<std::int64_t> everything(const data::Dataset& dataset) {
   return positions;
 }
 
-/// Training and validation cases without any known target cannot be used.
+/// Training and validation parts need cases that may have a target; see refuse_unlabelled().
 void require_cases(const CaseList& list, const Positions& positions, const Config& data,
                    const char* part) {
   if (positions.empty()) {
@@ -149,6 +151,33 @@ Parts read_parts(std::unique_ptr<data::Source> source, const Config& data) {
   return parts;
 }
 
+void refuse_unlabelled(const Parts& parts, const Config& data, const Task& task) {
+  data::require_known_labels(*parts.train, data, task, "the training part");
+  if (parts.valid) data::require_known_labels(*parts.valid, data, task, "the validation part");
+  for (std::size_t k = 0; k < parts.turns.size(); ++k) {
+    data::require_known_labels(
+        *parts.turns[k].held_out, data, task,
+        fmt::format("part {} of {} that is held out", k + 1, parts.turns.size()));
+  }
+}
+
+void refuse_missing(const Parts& parts) {
+  std::vector<std::string> missing;
+  std::int64_t cases = 0;
+  const auto look = [&](const data::Dataset* part) {
+    if (part == nullptr) return;
+    cases += part->size();
+    for (const auto& path : part->missing_files()) missing.push_back(path + " does not exist.");
+  };
+  look(parts.train.get());
+  look(parts.valid.get());
+  if (parts.fold >= 0) look(parts.test.get());  // any other test part is not read
+  if (missing.empty()) return;
+  throw Error(
+      fmt::format("The files of {} of {} cases are missing. Mend [data] or leave them out:{}",
+                  missing.size(), cases, data::lines_below(missing)));
+}
+
 void cache_parts(Parts& parts, const Config& data,
                  const std::function<void(const std::string&)>& say) {
   std::vector<data::Dataset*> datasets{parts.train.get()};
@@ -156,7 +185,8 @@ void cache_parts(Parts& parts, const Config& data,
   double bytes = 0;
   for (const data::Dataset* part : datasets) bytes += static_cast<double>(part->cache_bytes());
   const bool fits = bytes < kMemoryShare * free_memory();
-  parts.cached = data.has("cache") ? data.get_bool("cache", fits) : fits;
+  const bool wanted = data.has("cache") ? data.get_bool("cache", fits) : fits;
+  parts.cached = wanted || bytes == 0;  // what takes no more is in memory already, as stays are
   if (!parts.cached) return;
   for (data::Dataset* part : datasets) {
     ProgressBar bar;
@@ -169,7 +199,10 @@ void cache_parts(Parts& parts, const Config& data,
 
 std::vector<std::string> duplicate_warnings(const Parts& parts) {
   std::vector<std::string> warnings;
-  if (!parts.cached) return warnings;  // reading everything twice would cost more than it tells
+  if (!parts.valid && !parts.test) return warnings;
+  if (!parts.cached) {  // reading everything twice would cost more than it tells
+    return {"Not looked for equal images in two parts: the data are not in memory."};
+  }
   if (parts.valid) warn_about("training", *parts.train, "validation", *parts.valid, warnings);
   if (parts.test) warn_about("training", *parts.train, "test", *parts.test, warnings);
   if (parts.valid && parts.test) {

@@ -32,7 +32,7 @@ struct Parts {
 /// part:
 ///
 ///   [data.split]
-///   column = "split"     # of the manifest: train, valid (or val), test
+///   column = "split"     # of the manifest: train, valid, test (see data::part_named())
 ///   valid = 0.15         # without a column at random: fraction of patients
 ///   test = 0.15
 ///   seed = 0
@@ -49,12 +49,22 @@ struct Parts {
 /// \throws UsageError for the configuration; Error if a patient is in two parts.
 Parts read_parts(std::unique_ptr<data::Source> source, const Config& data);
 
+/// For before a run, which could learn from no such part, nor choose or calibrate on one.
+/// \throws Error if no case of the training part, of the validation part, or of a part that is held out
+///         in turn has a known label; it names file and column.
+void refuse_unlabelled(const Parts& parts, const Config& data, const Task& task);
+
+/// For before a run, so that it does not end at the first of many.
+/// \throws Error with how many files of the parts that a run reads do not exist, naming 20 at most.
+void refuse_missing(const Parts& parts);
+
 /// Decodes training and validation part into memory if they take at most 40 % of what is free, or
 /// [data] cache = true.
 void cache_parts(Parts& parts, const Config& data,
                  const std::function<void(const std::string&)>& say);
 
-/// Sentences about images that stand in two parts with equal pixels; positions, never identities.
+/// Sentences about images that stand in two parts with equal pixels, or one that says that nobody
+/// looked; positions, never identities.
 std::vector<std::string> duplicate_warnings(const Parts& parts);
 
 /// SHA-256 over ids and targets of all parts, and over pixels where these are in memory.

@@ -43,6 +43,8 @@ std::string render_progress(const std::string& label, std::int64_t done, std::in
 
 ProgressBar::ProgressBar(bool force) : enabled_(force || isatty(STDERR_FILENO)) {}
 
+void say_on_stderr(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
 void ProgressBar::start(const std::string& label, std::int64_t total) {
   label_ = label;
   total_ = total;
@@ -57,14 +59,14 @@ void ProgressBar::update(std::int64_t done) {
   last_ = now;
   const double seconds = std::chrono::duration<double>(now - started_).count();
   const auto line = render_progress(label_, done, total_, seconds, terminal_width());
-  fmt::print(stderr, "\r{}\x1b[K", line);
+  std::fputs(("\r" + line + "\x1b[K").c_str(), stderr);
   std::fflush(stderr);
   drawn_ = true;
 }
 
 void ProgressBar::finish() {
   if (!drawn_) return;
-  fmt::print(stderr, "\r\x1b[K");
+  std::fputs("\r\x1b[K", stderr);
   std::fflush(stderr);
   drawn_ = false;
 }

@@ -22,6 +22,7 @@
 #include "engine/train/out_of_fold.h"
 #include "engine/train/parts.h"
 #include "engine/train/precision.h"
+#include "engine/train/progress.h"
 #include "engine/train/publish.h"
 #include "engine/train/state.h"
 #include "engine/train/trainer.h"
@@ -279,8 +280,7 @@ void refuse_early(const Plan& plan, const Parts& parts, const Registry& registry
 }  // namespace
 
 RunResult train_run(Config& config, const Registry& registry, const RunOptions& options) {
-  const Say say =
-      options.say ? options.say : [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  const Say say = options.say ? options.say : say_on_stderr;
   if (options.resume && options.fast_dev_run) {
     throw UsageError("--fast-dev-run begins anew: leave out --resume.");
   }
@@ -310,6 +310,8 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
       options.out_dir.empty() ? "runs/" + (stem.empty() ? "model" : stem) : options.out_dir;
   const auto config_toml = config.to_toml();
   refuse_early(plan, parts, registry, options.config_path);
+  refuse_unlabelled(parts, data, plan.task);
+  refuse_missing(parts);
   open_folder(result.out_dir, config_toml, options);
   infer::refuse_unaccepted(plan.publish.accepts, *(parts.valid ? parts.valid : parts.train),
                            options.threads);

@@ -32,9 +32,10 @@ class BoostedTrees : public Model, public Estimator {
   }
 
   at::Tensor embed(const Batch& batch) override {
-    const Stays stays = stays_of(batch, known_.statics, /*training=*/true);
+    Stays stays = stays_of(batch, known_.statics, /*training=*/true);
     at::Tensor known = known_.of(stays);
     if (!known_.per_step) return known;
+    stays.length = stays.length.clamp_min(1);  // a stay without steps is scored by its statics
     const at::Tensor beyond = within(stays).logical_not().unsqueeze(-1);
     const auto left_out = batch.inputs.at("values").size(1) - known.size(1);
     return at::constant_pad_nd(known.masked_fill(beyond, kBeyond), {0, 0, 0, left_out}, kBeyond);

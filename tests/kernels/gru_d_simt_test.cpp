@@ -50,7 +50,8 @@ class EmulatedKernels : public GruDKernels {
  public:
   explicit EmulatedKernels(std::uint64_t seed = 1) : seed_(seed) {}
 
-  mutable std::map<std::string, simt::Report> reports;
+  mutable std::map<std::string, simt::Report> reports;  // of the last launch of each kernel
+  mutable std::map<std::string, std::vector<simt::Report>> launches;
 
   void impute(const GruDImputeTask& given) const override {
     GruDImputeTask task = given;
@@ -171,6 +172,7 @@ class EmulatedKernels : public GruDKernels {
   void run(const char* name, const LaunchShape& shape, void (*kernel)(Task), const Task& task,
            const Arrays& arrays) const {
     reports[name] = simt::launch(shape, {.seed = seed_}, kernel, task);
+    launches[name].push_back(reports[name]);
     arrays.finish();
   }
 
@@ -275,6 +277,49 @@ TEST(GruDCostTest, BackwardIsWhatTheLaunchesMoveAndTheProductsBetweenThem) {
             impute.at("inputs").bytes_written + left + of_values + backward.at("saved").bytes_read +
                 backward.at("grad_hidden").bytes_read + backward.at("grad_last").bytes_read +
                 4.0 * (8 * 5 * 3 * 3) + weights + 64);
+}
+
+/// Bytes that launches read in all; a length, which every thread of its series reads, once each.
+double read_by(const std::vector<simt::Report>& launches) {
+  double bytes = 0;
+  for (const simt::Report& launch : launches) {
+    for (const auto& [name, traffic] : launch.traffic) {
+      bytes += name == "length" ? 8.0 * static_cast<double>(traffic.elements_read)
+                                : static_cast<double>(traffic.bytes_read);
+    }
+  }
+  return bytes;
+}
+
+double written_by(const std::vector<simt::Report>& launches) {
+  double bytes = 0;
+  for (const simt::Report& launch : launches) {
+    for (const auto& [name, traffic] : launch.traffic) {
+      bytes += static_cast<double>(traffic.bytes_written);
+    }
+  }
+  return bytes;
+}
+
+TEST(GruDCostTest, BeyondThePersistentWidthItIsWhatEveryStepMovesAndItsProduct) {
+  if (!simt::counts_accesses()) GTEST_SKIP() << "built with a sanitizer: bytes are not counted";
+  constexpr GruDSizes kSizes{8, 5, 3, 144};
+  static_assert(kSizes.units > kMostPersistentUnits);
+  GruDCase c = gru_d_case(kSizes.series, kSizes.steps, kSizes.variables, kSizes.units);
+  c.input.length.fill_(kSizes.steps);
+  const EmulatedKernels kernels;
+  emulate(kernels, c);
+  constexpr double kState = 4 * 8 * 144, kWeights = 4 * 3 * 144 * 144, kBias = 4 * 3 * 144;
+  const auto& forward = kernels.launches.at("step");
+  const KernelCost cost = gru_d_forward_steps_cost(kSizes);
+  EXPECT_EQ(cost.bytes_read, read_by(forward) + 5 * (kState + kWeights + kBias));
+  EXPECT_EQ(cost.bytes_written, written_by(forward) + 5 * 3 * kState);
+  EXPECT_EQ(cost.launches, static_cast<int>(forward.size()) + 5);
+  const auto& backward = kernels.launches.at("step_backward");
+  const KernelCost back = gru_d_backward_steps_cost(kSizes);
+  EXPECT_EQ(back.bytes_read, read_by(backward) + 5 * (kState + 3 * kState + kWeights));
+  EXPECT_EQ(back.bytes_written, written_by(backward) + 5 * kState);
+  EXPECT_EQ(back.launches, static_cast<int>(backward.size()) + 5);
 }
 
 TEST(GruDBodyTrafficTest, EachStepIsReadAndWrittenOnceAndUOncePerBlock) {

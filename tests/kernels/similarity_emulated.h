@@ -106,7 +106,8 @@ struct EmulatedIndex {
     rows.offsets = offsets.data();
     rows.bounds = bounds.data();
     if (rows.count > 0) {
-      simt::launch(prepare_shape(rows.count), {.seed = 9}, similarity_prepare_kernel<T>, rows);
+      report =
+          simt::launch(prepare_shape(rows.count), {.seed = 9}, similarity_prepare_kernel<T>, rows);
     }
   }
 
@@ -123,6 +124,7 @@ struct EmulatedIndex {
   simt::Buffer<float> scales, exact, norms, multipliers, offsets;
   simt::Buffer<SimilarityBlockBounds> bounds;
   SimilarityRows rows;
+  simt::Report report;  // of the kernel
 };
 
 /// The workspace as arrays of their own, so that each is named, bounded and counted.
@@ -193,18 +195,20 @@ Found emulate(const Search<T>& search, const EmulatorOptions& options = {}) {
   found.plan = plan_search(problem, options.limits, options.shift == 0);
   const SearchPlan& plan = found.plan;
   const EmulatedMemory memory(plan, problem.queries);
+  simt::Options order = options.order;
+  order.most_shared_bytes = options.limits.shared_bytes;
   const auto scan = plan.first.query_tile == kManyQueries
                         ? similarity_scan_kernel<T, kManyQueries, false>
                         : similarity_scan_kernel<T, kFewQueries, false>;
-  found.reports.push_back(simt::launch(queries_shape(problem.queries), options.order,
+  found.reports.push_back(simt::launch(queries_shape(problem.queries), order,
                                        similarity_queries_kernel<T>, problem, plan.first.chunks,
                                        memory.memory));
-  found.reports.push_back(simt::launch(scan_shape(plan.first), options.order, scan, problem,
-                                       plan.first, memory.memory));
-  found.reports.push_back(simt::launch(merge_shape(problem.queries, plan.merge_shared[0]),
-                                       options.order, similarity_merge_kernel<T, false>, problem,
-                                       plan.first, memory.memory));
-  if (problem.exact) launch_second<T>(problem, plan, memory.memory, options.order, found);
+  found.reports.push_back(
+      simt::launch(scan_shape(plan.first), order, scan, problem, plan.first, memory.memory));
+  found.reports.push_back(simt::launch(merge_shape(problem.queries, plan.merge_shared[0]), order,
+                                       similarity_merge_kernel<T, false>, problem, plan.first,
+                                       memory.memory));
+  if (problem.exact) launch_second<T>(problem, plan, memory.memory, order, found);
   found.scores.assign(scores.begin(), scores.end());
   found.ids.assign(ids.begin(), ids.end());
   found.certain.assign(certain.begin(), certain.end());

@@ -295,6 +295,13 @@ TEST(SimilarityBodyShapeTest, TheLongestListFitsTheSmallestDevice) {
   expect_exact(search, emulate(search, options));
 }
 
+TEST(SimilarityBodyShapeTest, ListsOf48KbAreAskedForBecauseOfTheStaticArraysBesideThem) {
+  const auto search = random_search<BFloat16>(Kind::kInnerProduct, 1, 720, 4, 703, 53);
+  const Found found = emulate(search);
+  EXPECT_EQ(found.plan.merge_shared[1], kUnaskedSharedBytes);
+  expect_exact(search, found);
+}
+
 TEST(SimilarityBodyShapeTest, AProductThatOverflowsIsStillExact) {
   auto search = random_search<float>(Kind::kInnerProduct, 2, 40, 2, 6, 59);
   for (float& value : search.queries) value *= 1e18f;

@@ -84,6 +84,102 @@ TEST_F(SimilarityTrafficTest, TheSecondPassReadsNoRowIfAllAreCertain) {
   EXPECT_EQ(written(found.reports[4]) + written(found.reports[5]), 0u);
 }
 
+/// Bytes of the distinct elements that a launch reads of an array of T.
+template <typename T>
+double read_once(const simt::Report& report, const char* name) {
+  return static_cast<double>(report.traffic.at(name).elements_read * sizeof(T));
+}
+
+/// Bytes written to the arrays of these names, in all.
+double written_to(const simt::Report& report, std::initializer_list<const char*> names) {
+  double bytes = 0;
+  for (const char* name : names) {
+    bytes += static_cast<double>(report.traffic.at(name).bytes_written);
+  }
+  return bytes;
+}
+
+/// Ten rows with `copies` of each, and queries of which the first ten are these rows: more equal
+/// bests than the first pass can keep. Two queries more have a NaN, so they are certain.
+template <typename T>
+Search<T> search_of_copies(Kind kind, int copies) {
+  constexpr int kDim = 64, kRows = 10, kOdd = 2;
+  auto search = random_search<T>(kind, kRows + kOdd, kRows, kDim, 4, 3);
+  for (std::int64_t row = 0; row < kRows; ++row) {
+    for (int d = 0; d < kDim; ++d) {
+      search.queries[static_cast<std::size_t>(row * kDim + d)] = true_value(search, row, d);
+    }
+  }
+  for (int q = kRows; q < kRows + kOdd; ++q) {
+    search.queries[static_cast<std::size_t>(q * kDim)] = std::numeric_limits<float>::quiet_NaN();
+  }
+  const std::vector<T> once = search.rows;
+  for (int copy = 1; copy < copies; ++copy) {
+    search.rows.insert(search.rows.end(), once.begin(), once.end());
+  }
+  return search;
+}
+
+/// Holds the cost of the second pass to what the launches after the first three move.
+template <typename T>
+void expect_second_cost(const Search<T>& search, const Found& found, std::int64_t rescored) {
+  ASSERT_EQ(found.reports.size(), 6u);
+  const simt::Report& scan = found.reports[4];
+  const simt::Report& merge = found.reports[5];
+  const EmulatedIndex<T> index(search);
+  SimilarityProblem problem = search.problem();
+  problem.rows.exact = index.rows.exact;
+  const SecondPass pass{.queries = 10, .rescored = rescored};
+  const KernelCost cost = similarity_second_cost(problem, found.plan, pass);
+  const double lists = written_to(scan, {"lists", "counts"});
+  double source = read_once<T>(scan, "rows") + read_once<float>(scan, "multipliers") +
+                  read_once<SimilarityBlockBounds>(scan, "bounds") +
+                  read_once<float>(scan, "query") + read_once<float>(scan, "exact");
+  if (problem.rows.l2) source += read_once<float>(scan, "offsets");
+  EXPECT_EQ(cost.bytes_read, source + lists);
+  EXPECT_EQ(lists, read_once<Key>(merge, "lists") + read_once<int>(merge, "counts"));
+  EXPECT_EQ(cost.bytes_written, lists + written_to(merge, {"scores", "ids", "certain", "bound"}));
+  EXPECT_EQ(cost.launches, 0) << "they are in similarity_cost()";
+  EXPECT_EQ(similarity_second_cost(problem, found.plan, {}).bytes(), 0) << "all are certain";
+}
+
+TEST_F(SimilarityTrafficTest, CostOfTheSecondPassIsWhatItReadsAndWrites) {
+  constexpr int kCopies = 48;
+  const auto plain = search_of_copies<BFloat16>(Kind::kInnerProduct, kCopies);
+  expect_second_cost(plain, emulate(plain), kCopies);
+  auto originals = search_of_copies<Half>(Kind::kL2, kCopies);
+  for (const Half value : originals.rows) originals.exact_rows.push_back(to_float(value));
+  expect_second_cost(originals, emulate(originals), kCopies);
+}
+
+TEST_F(SimilarityTrafficTest, TheSecondPassReadsRowsOncePerTileOfUncertainQueries) {
+  const auto search = search_of_copies<BFloat16>(Kind::kInnerProduct, 48);
+  const simt::Report scan = emulate(search).reports[4];
+  const std::uint64_t tiles = 2;  // ten of the twelve queries, eight at a time
+  const std::uint64_t scanned = tiles * search.rows.size() * sizeof(BFloat16);
+  const std::uint64_t rescored = std::uint64_t{10} * 48 * 64 * sizeof(BFloat16);
+  EXPECT_EQ(scan.traffic.at("rows").bytes_read, scanned + rescored);
+}
+
+template <typename T>
+void expect_prepare_cost(const Search<T>& search) {
+  const EmulatedIndex<T> index(search);
+  const KernelCost cost = similarity_prepare_cost(index.rows);
+  const simt::Report& report = index.report;
+  EXPECT_EQ(cost.bytes_read, read_once<T>(report, "rows") + read_once<float>(report, "scales") +
+                                 read_once<float>(report, "exact"));
+  EXPECT_EQ(cost.bytes_written, written_to(report, {"norms", "multipliers", "offsets", "bounds"}));
+  EXPECT_EQ(report.traffic.at("rows").bytes_read, search.rows.size() * sizeof(T)) << "once";
+}
+
+TEST_F(SimilarityTrafficTest, CostOfAnIndexIsWhatItsKernelReadsAndWrites) {
+  expect_prepare_cost(random_search<float>(Kind::kInnerProduct, 1, 300, 40, 1, 3));
+  expect_prepare_cost(random_search<std::int8_t>(Kind::kCosine, 1, 300, 40, 1, 3));
+  auto originals = random_search<BFloat16>(Kind::kL2, 1, 520, 33, 1, 3);
+  for (const BFloat16 value : originals.rows) originals.exact_rows.push_back(to_float(value));
+  expect_prepare_cost(originals);
+}
+
 /// Bank passes of shared memory and the fewest possible, of rows of `dim` values.
 std::pair<std::uint64_t, std::uint64_t> bank_passes(int dim) {
   auto search = random_search<BFloat16>(Kind::kInnerProduct, 64, 256, dim, 1, 3);

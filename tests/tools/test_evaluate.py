@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import dicom_files
-from conftest import DONE, FAILED, WRONG_USE, assert_error
+from conftest import DONE, FAILED, SOME_SKIPPED, WRONG_USE, assert_error
 
 QUICK = ["--passes", "1", "--alone", "2", "--replicates", "200"]
 
@@ -75,6 +75,10 @@ class TestMetrics:
         report = salus("evaluate", bundle, tiny / "small.npz", "--part", "val", "--out", tmp_path,
                        "--json", *QUICK).json
         assert report["overall"]["auroc"] != evaluation[1]["overall"]["auroc"]
+        for name in ("valid", "validation"):
+            same = salus("evaluate", bundle, tiny / "small.npz", "--part", name, "--out", tmp_path,
+                         "--json", *QUICK).json
+            assert same["overall"] == report["overall"]
 
 
 class TestOutputs:
@@ -148,6 +152,7 @@ class TestDicomManifest:
 
         assert evaluate("--split-column", "split").json["n"] == 6, "the test part"
         assert evaluate("--split-column", "split", "--part", "train").json["n"] == 12
+        assert evaluate("--split-column", "split", "--part", "validation").json["n"] == 6
         assert_error(evaluate("--part", "train"), WRONG_USE, "--split-column")
         assert_error(evaluate("--split-column", "splot"), FAILED, "splot")
 
@@ -155,6 +160,86 @@ class TestDicomManifest:
         result = salus("evaluate", ct_bundle, ct_set / "labels.csv", "--label", "contrst", "--out",
                        tmp_path / "out", *QUICK)
         assert result.status in (FAILED, WRONG_USE) and "contrst" in result.stderr
+
+
+class TestHeaderPatients:
+    """A manifest without patients: those of the DICOM headers are drawn together and never shown."""
+
+    def test_they_are_counted_and_in_no_output(self, salus, ct_bundle, ct_set, tmp_path):
+        rows = [line.split(",") for line in (ct_set / "labels.csv").read_text().splitlines()]
+        (ct_set / "plain.csv").write_text("".join(f"{row[0]},{row[4]}\n" for row in rows))
+
+        def evaluate(manifest):
+            result = salus("evaluate", ct_bundle, ct_set / manifest, "--out", tmp_path / manifest, "--json",
+                           *QUICK)
+            assert result.status == DONE, result.everything()
+            return result
+
+        plain, named = evaluate("plain.csv"), evaluate("labels.csv")
+        sentence = "Patients are those of the DICOM headers: 12 of 24 images."
+        assert sentence in plain.stderr and sentence not in named.stderr
+        assert (plain.json["n"], plain.json["patients"]) == (24, 12)
+        assert plain.json["overall"] == named.json["overall"], "intervals are those of 12 patients"
+        dicom_files.assert_anonymous(plain.everything())
+        written = {path.name: path for path in (tmp_path / "plain.csv").iterdir()}
+        assert {"metrics.json", "predictions.csv", "report.html"} <= set(written)
+        for path in written.values():
+            dicom_files.assert_anonymous(path.read_bytes())
+
+
+class TestUnreadable:
+    """Files of a manifest that are missing or damaged are left out, and said to be."""
+
+    @pytest.fixture
+    def holes(self, ct_set):
+        (ct_set / "3.dcm").unlink()
+        (ct_set / "17.dcm").write_bytes((ct_set / "17.dcm").read_bytes()[:400])
+        lines = (ct_set / "labels.csv").read_text().splitlines()
+        others = [line for line in lines if not line.startswith(("3.dcm", "17.dcm"))]
+        (ct_set / "others.csv").write_text("\n".join(others) + "\n")
+        return ct_set
+
+    def test_they_are_skipped_named_and_counted(self, salus, ct_bundle, holes, tmp_path):
+        out = tmp_path / "out"
+        result = salus("evaluate", ct_bundle, holes / "labels.csv", "--out", out, "--json", *QUICK)
+        assert result.status == SOME_SKIPPED, result.everything()
+        skipped = [line for line in result.stderr.splitlines() if line.startswith("skipped: ")]
+        assert len(skipped) == 2
+        assert str(holes / "3.dcm") in skipped[0] and str(holes / "17.dcm") in skipped[1]
+        assert "2 of 24 inputs were skipped." in result.stderr
+        said = "2 of 24 cases could not be read and are not in these figures."
+        assert result.json["n"] == 22 and result.json["unreadable"] == 2
+        assert said in result.json["notes"] and said in (out / "report.html").read_text()
+        assert json.loads((out / "metrics.json").read_text()) == result.json
+        with open(out / "predictions.csv", newline="") as file:
+            ids = [row["id"] for row in csv.DictReader(file)]
+        assert ids == [f"{i}.dcm" for i in range(24) if i not in (3, 17)]
+        dicom_files.assert_anonymous(result.everything())
+
+    def test_the_figures_are_those_of_the_others(self, salus, ct_bundle, holes, tmp_path):
+        def evaluate(manifest):
+            return salus("evaluate", ct_bundle, holes / manifest, "--out", tmp_path / manifest, "--json",
+                         "--subgroups", "scanner", *QUICK)
+
+        some, others = evaluate("labels.csv"), evaluate("others.csv")
+        assert others.status == DONE and others.json["unreadable"] == 0
+        assert some.json["overall"] == others.json["overall"]
+        assert some.json["subgroups"] == others.json["subgroups"]
+        rows = [(tmp_path / name / "predictions.csv").read_text() for name in ("labels.csv", "others.csv")]
+        assert rows[0] == rows[1]
+
+    def test_a_second_bundle_is_compared_on_the_others_too(self, salus, ct_bundle, holes, tmp_path):
+        result = salus("evaluate", ct_bundle, holes / "labels.csv", "--against", ct_bundle, "--out",
+                       tmp_path / "out", "--json", *QUICK)
+        assert result.status == SOME_SKIPPED, result.everything()
+        assert result.json["comparisons"]
+        assert result.stderr.count("skipped: ") == 2, "each is told once"
+
+    def test_nothing_readable_is_a_failure(self, salus, ct_bundle, ct_set, tmp_path):
+        result = salus("evaluate", ct_bundle, ct_set / "labels.csv", "--root", tmp_path, "--out",
+                       tmp_path / "out", *QUICK)
+        assert_error(result, FAILED, "None of the 24 cases", "labels.csv", tmp_path / "0.dcm")
+        assert not (tmp_path / "out").exists()
 
 
 class TestFolders:

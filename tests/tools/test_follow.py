@@ -143,7 +143,65 @@ def test_malformed_rows_are_named_and_skipped(salus, stay_bundle):
     assert result.status == SOME_SKIPPED
     assert [line["time"] for line in result.lines][-1] == 1
     assert "line 3" in result.stderr and "line 4" in result.stderr
-    assert "2 rows were left out" in result.stderr
+    assert "Read 4 rows; 2 rows not readable (skipped)." in result.stderr
+    assert "2 of 4 rows were skipped." in result.stderr
+
+
+@pytest.mark.parametrize("how", [None, signal.SIGTERM])
+def test_rows_left_out_are_counted_at_the_end_and_no_stay_is_named(stay_bundle, how):
+    follower = Follower(stay_bundle, "-", "--history", 1)
+    follower.write(HEADER)
+    for row in ("0,HR,80", "0,Mood,1", "0,Mood,2", "5,HR,500", "5,HR,85", "1,HR,90", "900,HR,90"):
+        follower.write(f"Jane Roe,{row}\n")
+        follower.next()
+    status, _, stderr = follower.end(how)
+    assert status == DONE, "rows dropped by the model's rules are no failure"
+    remark = ("Read 7 rows; 2 rows of unknown variables (dropped), 1 value outside of its plausible "
+              "range (dropped), 1 row outside of the hours that the model sees (dropped), 1 late row "
+              "(dropped; the history reaches back 1 bin).")
+    assert stderr.splitlines().count(remark) == 1, stderr
+    assert "Jane" not in stderr
+
+
+def test_nothing_is_remarked_if_every_row_was_taken(salus, stay_bundle):
+    result = salus("predict", "--follow", stay_bundle, "-", stdin=HEADER + "a,0,HR,80\na,1,HR,\n")
+    assert (result.status, "Read" in result.stderr) == (DONE, False), result.stderr
+
+
+def with_rules(bundle, to, rules):
+    """A copy of a bundle that reads rows by other rules."""
+    shutil.copytree(bundle, to)
+    text = re.sub(r"# SHA-256 of all above.*\n", "", (to / "bundle.toml").read_text())
+    assert "[transform.rows]" not in text
+    (to / "bundle.toml").write_text(f"{text}\n[transform.rows]\n{rules}\n")
+    return to
+
+
+def test_rows_that_the_bundle_refuses_are_told_and_other_stays_go_on(salus, stay_bundle, tmp_path):
+    rules = 'duplicates = "refuse"\nunsorted = "refuse"\nfuture = "refuse"\nlatest = 40.0'
+    bundle = with_rules(stay_bundle, tmp_path / "bundle", rules)
+    rows = "a,2,HR,80\na,1,HR,200\nb,1,HR,80\na,41,HR,200\na,2,HR,200\na,3,HR,80\n"
+    result = salus("predict", "--follow", bundle, "-", stdin=HEADER + rows)
+    assert result.status == SOME_SKIPPED, result.everything()
+    lines = result.stderr.splitlines()
+    for line, what in ((3, "the time is before that of an earlier row of the stay"),
+                       (5, "the time is after the latest that is allowed"),
+                       (6, "the variable has a row at this time already")):
+        assert f"skipped: standard input line {line}: {what}; the row is refused." in lines
+    assert ("Read 6 rows; 1 future row (refused), 1 unsorted row (refused), 1 duplicate row "
+            "(refused).") in lines
+    assert "3 of 6 rows were skipped." in lines
+    good = salus("predict", "--follow", bundle, "-",
+                 stdin=HEADER + "a,2,HR,80\nb,1,HR,80\na,3,HR,80\n")
+    assert last_of(result.lines) == last_of(good.lines)
+
+
+def test_unsorted_rows_are_dropped_where_the_bundle_says_so(salus, stay_bundle, tmp_path):
+    bundle = with_rules(stay_bundle, tmp_path / "bundle", 'unsorted = "drop"')
+    result = salus("predict", "--follow", bundle, "-",
+                   stdin=HEADER + "a,2,HR,80\na,1,HR,200\na,3,HR,80\n")
+    assert result.status == DONE
+    assert "1 unsorted row (dropped)" in result.stderr
 
 
 def test_a_growing_file_is_followed_and_a_partial_line_waits(stay_bundle, tmp_path):
@@ -201,6 +259,63 @@ def test_a_damaged_or_foreign_snapshot_is_refused_by_name(salus, stay_bundle, tm
     assert_error(salus(*arguments, "--history", 2, stdin=HEADER), FAILED, snapshot, "history")
 
 
+def test_a_damaged_snapshot_names_the_one_before(salus, stay_bundle, tmp_path):
+    snapshot, previous = tmp_path / "ward", tmp_path / "ward.previous"
+    arguments = ("predict", "--follow", stay_bundle, "-", "--snapshot", snapshot)
+    for _ in range(2):
+        assert salus(*arguments, stdin=HEADER + "a,0,HR,80\n").status == DONE
+    snapshot.write_bytes(snapshot.read_bytes()[:-1])
+    assert_error(salus(*arguments, stdin=HEADER), FAILED, f"move {previous} to {snapshot}")
+    previous.rename(snapshot)
+    assert salus(*arguments, stdin=HEADER).status == DONE
+
+
+def test_a_snapshot_that_cannot_be_written_is_refused_before_a_row_is_read(salus, stay_bundle, tmp_path):
+    for snapshot in (tmp_path / "nowhere" / "ward", tmp_path):
+        result = salus("predict", "--follow", stay_bundle, "-", "--snapshot", snapshot,
+                       stdin=HEADER + "a,0,HR,80\n")
+        assert_error(result, FAILED, snapshot)
+
+
+def test_a_snapshot_that_fails_is_told_and_tried_again(stay_bundle, tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    follower = Follower(stay_bundle, "-", "--snapshot", folder / "ward", "--snapshot-every", 0.01)
+
+    def say(hour):
+        follower.write(f"a,{hour},HR,80\n")
+        follower.next()
+
+    def told(line=""):
+        while "No snapshot was kept" not in line:
+            line = follower.process.stderr.readline()
+            assert line, "the program has ended"
+        return line
+
+    follower.write(HEADER)
+    say(0)
+    folder.rename(tmp_path / "gone")
+    say(1)
+    assert str(folder) in told()
+    (tmp_path / "gone").rename(folder)
+    (folder / "ward").unlink(missing_ok=True)
+    say(2)
+    assert follower.end()[0] == DONE
+    assert (folder / "ward").exists()
+
+
+def test_a_last_snapshot_that_fails_is_an_error(stay_bundle, tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    follower = Follower(stay_bundle, "-", "--snapshot", folder / "ward")
+    follower.write(HEADER + "a,0,HR,80\n")
+    follower.next()
+    folder.rename(tmp_path / "gone")
+    status, _, stderr = follower.end()
+    assert status == FAILED
+    assert "error: " in stderr and str(folder / "ward") in stderr
+
+
 def test_late_corrected_stale_and_discharged_stays(stay_bundle):
     follower = Follower(stay_bundle, "-", "--history", 2, "--duplicates", "drop", "--stale-after", 1e-4,
                         "--discharge", "Discharge")
@@ -229,7 +344,8 @@ def test_late_corrected_stale_and_discharged_stays(stay_bundle):
 
 def test_alarms_keep_quiet_for_the_refractory_time_of_the_bundle(stay_bundle, tmp_path):
     bundle = shutil.copytree(stay_bundle, tmp_path / "bundle")
-    text = re.sub(r"threshold = .*", "threshold = 0.0", (bundle / "bundle.toml").read_text())
+    text = re.sub(r"# SHA-256 of all above.*\n", "", (bundle / "bundle.toml").read_text())
+    text = re.sub(r"threshold = .*", "threshold = 0.0", text)
     (bundle / "bundle.toml").write_text(text.replace("[run]", "[alarms]\nrefractory = 2\n[run]"))
 
     def raised(*arguments):

@@ -174,6 +174,29 @@ class TestReport:
         report, _ = look(dicom_files.ct(noise()))
         assert report["geometry"] is None
         assert report["pixel_spacing_mm"] is None and report["slice_thickness_mm"] is None
+        assert report["slice_spacing_mm"] is None
+
+    @pytest.mark.parametrize("name, spacing", [("u8.nii", 2.5), ("f32_4d_big.nii", 2.5), ("no_form.nii", None)])
+    def test_spacing_of_slices_is_that_of_the_affine(self, look, name, spacing):
+        report, _ = look(DATA / "images" / name)
+        assert report["frames"] > 1 and report["slice_spacing_mm"] == spacing
+
+    def test_zeros_behind_a_gzip_stream_are_padding(self, salus, look, tmp_path):
+        stream = (DATA / "images" / "i16_scaled.nii.gz").read_bytes()
+        _, expected = look(DATA / "images" / "i16_scaled.nii.gz")
+        path = tmp_path / "padded.nii.gz"
+        path.write_bytes(stream + bytes(512))
+        assert np.array_equal(look(path)[1], expected)
+        path.write_bytes(stream + bytes(511) + b"x")
+        assert_error(salus("inspect", path), FAILED, path)
+
+    def test_an_npz_of_one_array_is_shown_as_an_image(self, salus, look, tmp_path):
+        stored = noise()
+        np.savez_compressed(tmp_path / "image.npz", scan=stored)
+        report, values = look(tmp_path / "image.npz")
+        assert report["format"] == "NPZ" and np.array_equal(values[0], stored)
+        np.savez(tmp_path / "two.npz", first=stored, second=stored)
+        assert_error(salus("inspect", tmp_path / "two.npz"), FAILED, "two.npz", "2 arrays (first, second)")
 
     def test_rescale_that_is_not_in_the_file_is_null(self, look):
         report, _ = look(dicom_files.ct(noise(), RescaleSlope=None, RescaleIntercept=None))

@@ -3,6 +3,8 @@
 import csv
 import io
 import math
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -71,6 +73,39 @@ class TestScores:
         assert np.isfinite(values).all() and not np.array_equal(values[0], values[1])
         ids = (tmp_path / "embeddings.npy.ids.txt").read_text().split()
         assert ids == [line["id"] for line in result.lines]
+
+    @pytest.mark.parametrize("taken", ["e.npy", "e.npy.ids.txt"])
+    def test_embeddings_that_cannot_be_written_are_refused_before_scoring(self, salus, bundle, images,
+                                                                          tmp_path, taken):
+        (tmp_path / taken).mkdir()
+        for how in ("jsonl", "csv"):
+            result = salus("predict", bundle, images, "--embeddings", tmp_path / "e.npy", "--format", how)
+            assert_error(result, FAILED, tmp_path / taken, "name a file")
+        missing = salus("predict", bundle, images, "--embeddings", tmp_path / "no" / "e.npy")
+        assert_error(missing, FAILED, tmp_path / "no" / "e.npy")
+        assert [path.name for path in tmp_path.iterdir()] == [taken]
+
+    def test_a_line_break_in_a_name_makes_no_second_id(self, salus, bundle, images, tmp_path):
+        paths = [tmp_path / name for name in ("a\nb.png", "c\rd.png", "e.png")]
+        for path in paths:
+            path.write_bytes((images / "0.png").read_bytes())
+        result = salus("predict", bundle, *paths, "--embeddings", tmp_path / "embeddings.npy")
+        assert [line["id"] for line in result.lines] == [str(path) for path in paths]
+        ids = (tmp_path / "embeddings.npy.ids.txt").read_bytes().decode().split("\n")
+        assert ids == [f"{tmp_path}/a\\nb.png", f"{tmp_path}/c\\rd.png", f"{tmp_path}/e.png", ""]
+        assert len(np.load(tmp_path / "embeddings.npy")) == 3
+
+    def test_an_npz_of_one_array_scores_as_the_array(self, salus, bundle, tmp_path):
+        pixels = np.load(PNEUMONIA)["test_images"][:2]
+        np.save(tmp_path / "a.npy", pixels[0])
+        np.savez(tmp_path / "stored.npz", pixels[0])
+        np.savez_compressed(tmp_path / "packed.npz", scan=pixels[0])
+        np.savez(tmp_path / "two.npz", first=pixels[0], second=pixels[1])
+        names = ["a.npy", "stored.npz", "packed.npz", "two.npz"]
+        result = salus("predict", bundle, *[tmp_path / name for name in names])
+        assert result.status == SOME_SKIPPED
+        assert len(result.lines) == 3 and len({str(line["probabilities"]) for line in result.lines}) == 1
+        assert "two.npz is an NPZ archive of 2 arrays (first, second)" in result.stderr
 
     def test_dicom_is_known_by_content(self, salus, bundle, tmp_path):
         data = dicom_files.ct(np.load(PNEUMONIA)["test_images"][0], RescaleIntercept="0")
@@ -171,6 +206,17 @@ class TestBadFiles:
             (tmp_path / path.name).write_bytes(content)
         assert_error(salus("predict", tmp_path, images / "0.png"), FAILED, "model.safetensors")
 
+    def test_a_changed_bundle_toml_is_refused_unless_a_person_says_so(self, salus, bundle, images, tmp_path):
+        copy = shutil.copytree(bundle, tmp_path / "bundle")
+        lines = (copy / "bundle.toml").read_text().splitlines(keepends=True)
+        lines = [re.sub("threshold = .*", "threshold = 0.0", line) for line in lines]
+        (copy / "bundle.toml").write_text("".join(lines))
+        refused = salus("predict", copy, images / "0.png")
+        assert_error(refused, FAILED, copy / "bundle.toml", "not as it was saved", "remove that line")
+        assert "remove this line" in lines[-1]
+        (copy / "bundle.toml").write_text("".join(lines[:-1]))
+        assert salus("predict", copy, images / "0.png").lines[0]["decisions"] == {"pneumonia": True}
+
     @pytest.mark.parametrize("arguments", [["--format", "xml"], ["--device", "abacus"]])
     def test_wrong_option(self, salus, bundle, images, arguments):
         assert_error(salus("predict", bundle, images / "0.png", *arguments), WRONG_USE, arguments[1])
@@ -208,6 +254,22 @@ class TestAcceptance:
         assert result.status == DONE, result.stderr
         assert any("MR" in flag for flag in result.lines[0]["flags"])
         dicom_files.assert_anonymous(result.everything())
+
+    def test_what_is_odd_in_a_file_is_said_beside_its_score(self, salus, ct_bundle, tmp_path):
+        plain = dicom_files.write(dicom_files.ct(hounsfield()), tmp_path / "plain.dcm")
+        odd = dicom_files.write(dicom_files.ct(hounsfield(), WindowCenter="40", WindowWidth="0"),
+                                tmp_path / "odd.dcm")
+        result = salus("predict", ct_bundle, odd, plain)
+        first, second = result.lines
+        assert len(first["warnings"]) == 1 and "Window 1" in first["warnings"][0]
+        assert first["warnings"] == salus("inspect", odd, "--json").json["warnings"]
+        assert first["probabilities"] == second["probabilities"]
+        assert "warnings" not in second and "flags" not in first
+        dicom_files.assert_anonymous(result.everything())
+        table = salus("predict", ct_bundle, odd, plain, "--format", "csv").stdout
+        rows = list(csv.DictReader(io.StringIO(table)))
+        assert [row["warnings"] for row in rows] == [first["warnings"][0], ""]
+        assert all(row["flags"] == "" and float(row["time_ms"]) > 0 for row in rows)
 
     def test_refused_files_do_not_stop_the_others(self, salus, ct_bundle, tmp_path):
         good = dicom_files.write(dicom_files.ct(hounsfield()), tmp_path / "1.dcm")

@@ -158,6 +158,20 @@ class TestInspect:
         assert report["series"]["frames"] == [0, 2, 1] and report["series"]["slice_spacing_mm"] == 1
         assert np.array_equal(np.load(pixels), frames[[0, 2, 1]].astype(np.int64) - 1024)
 
+    def test_a_single_file_shows_the_spacing_that_its_frames_have(self, salus, tmp_path):
+        path = tmp_path / "enhanced.dcm"
+        write_enhanced(path, [0, 2.5, 5, 7.5])
+        report = salus("inspect", path, "--json").json
+        assert report["slice_spacing_mm"] == 2.5 and "series" not in report and report["warnings"] == []
+        write_enhanced(path, [0, 1, 2, 5])
+        report = salus("inspect", path, "--json").json
+        assert report["slice_spacing_mm"] is None
+        assert any("1 to 3 mm apart, usually 1 mm" in warning for warning in report["warnings"])
+        write_series(tmp_path / "series", [7.5, 0, 2.5, 5])
+        assert salus("inspect", tmp_path / "series", "--json").json["slice_spacing_mm"] == 2.5
+        one = next((tmp_path / "series").iterdir())
+        assert salus("inspect", one, "--json").json["slice_spacing_mm"] is None
+
     def test_a_folder_of_two_series_is_refused(self, salus, tmp_path):
         write_series(tmp_path / "a", [0, 1], seed=1)
         write_series(tmp_path / "a" / "b", [0, 1], seed=2)

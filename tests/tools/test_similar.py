@@ -105,6 +105,22 @@ class TestQuery:
                 assert neighbour["attributes"]["site"] == "A"
                 assert neighbour["attributes"]["age"] == AGES[int(neighbour["id"][1:])]
 
+    def test_spaces_around_text_count_neither_in_rows_nor_in_conditions(self, salus, tmp_path):
+        (tmp_path / "t.csv").write_text("pid,site,v\na, A,1\nb,A,2\nc,\"A \",3\nd,B,4\ne,,5\nf, ,6\n")
+        salus("similar", "build", tmp_path / "t.csv", "--out", tmp_path / "i", "--id", "pid",
+              "--attributes", "site", "--metric", "l2", "--dtype", "f32")
+
+        def found(*more):
+            lines = salus("similar", "query", tmp_path / "i", tmp_path / "t.csv", "-k", 6, "--exact",
+                          *more).lines
+            return {line["id"]: set(ids(line)) for line in lines}
+
+        for condition in ("site=A", "site= A", "site =A "):
+            assert found("--where", condition)["d"] == {"a", "b", "c"}
+        assert found("--where", "site=")["d"] == {"e", "f"}
+        assert found("--same", "site") == {"a": {"a", "b", "c"}, "b": {"a", "b", "c"},
+                                           "c": {"a", "b", "c"}, "d": {"d"}, "e": set(), "f": set()}
+
     def test_rows_of_the_same_site_only(self, salus, index, table):
         result = salus("similar", "query", index, table, "-k", 7, "--same", "site", "--exclude-self")
         for i, line in enumerate(result.lines):

@@ -1,5 +1,6 @@
 """salus train: a configuration in, a folder that tells everything out."""
 
+import csv
 import json
 import os
 import signal
@@ -150,6 +151,14 @@ class TestConfiguration:
     def test_missing_data(self, train):
         assert_error(train(DEV, "data.npz=nowhere.npz"), FAILED, "nowhere.npz")
 
+    def test_every_missing_file_is_named(self, salus, ct_set, tmp_path):
+        for name in ("0.dcm", "4.dcm"):  # of the training and the validation part
+            (ct_set / name).unlink()
+        result = salus("train", ct_set / "ct.toml", DEV, "--out", tmp_path / "run",
+                       "data.split.column=split")
+        assert_error(result, FAILED, "2 of 18", ct_set / "0.dcm", ct_set / "4.dcm")
+        assert not (tmp_path / "run").exists()
+
     def test_a_folder_with_a_run_is_not_overwritten(self, salus, tiny, tiny_run):
         assert_error(salus("train", tiny / "tiny.toml", "--out", tiny_run[0]), WRONG_USE, "--resume")
 
@@ -196,6 +205,49 @@ class TestDicomManifest:
         assert "predictions.csv" in {path.name for path in written}
         for path in written:
             dicom_files.assert_anonymous(path.read_bytes())
+
+    @pytest.fixture
+    def unnamed(self, ct_set):
+        """Its manifest has no column of patients: only the headers name them."""
+        rows = [line.split(",") for line in (ct_set / "labels.csv").read_text().splitlines()]
+        (ct_set / "labels.csv").write_text("".join(",".join([row[0], *row[2:]]) + "\n" for row in rows))
+        text = (ct_set / "ct.toml").read_text()
+        (ct_set / "ct.toml").write_text(text.replace('patient = "patient_id"\n', ""))
+        return ct_set
+
+    def test_patients_of_headers_are_never_divided_nor_written(self, salus, unnamed):
+        result = salus("train", unnamed / "ct.toml", DEV, "--out", unnamed / "out", "data.split.folds=3",
+                       "data.split.fold=1")
+        assert result.status == DONE, result.stderr
+        assert "Patients are those of the DICOM headers: 12 of 24 images." in result.stderr
+        dicom_files.assert_anonymous(result.everything())
+        written = [path for path in (unnamed / "out").rglob("*") if path.is_file()]
+        for path in written:
+            dicom_files.assert_anonymous(path.read_bytes())
+        assert {"predictions.csv", "metrics.json", "MODEL_CARD.md"} <= {path.name for path in written}
+        with open(unnamed / "out" / "predictions.csv", newline="") as file:
+            rows = {int(row["id"].removesuffix(".dcm")): row["patient"] for row in csv.DictReader(file)}
+        assert len(rows) == 8 and {i ^ 1 for i in rows} == set(rows), "both slices of each patient"
+        assert all(rows[i] == rows[i ^ 1] for i in rows) and len(set(rows.values())) == 4
+
+    def test_a_patient_of_headers_on_both_sides_is_refused_and_not_named(self, salus, unnamed):
+        table = (unnamed / "labels.csv").read_text().splitlines()
+        table[1] = table[1].replace("train", "valid")
+        (unnamed / "labels.csv").write_text("\n".join(table) + "\n")
+        result = salus("train", unnamed / "ct.toml", DEV, "--out", unnamed / "out",
+                       "data.split.column=split")
+        assert_error(result, FAILED, "patient")
+        assert not (unnamed / "out").exists()
+
+    def test_what_is_not_in_memory_is_said_not_to_be_compared(self, salus, ct_set):
+        def train(*arguments):
+            result = salus("train", ct_set / "ct.toml", DEV, "--out", ct_set / "out",
+                           "data.split.column=split", *arguments)
+            assert result.status == DONE, result.stderr
+            return result.stderr
+
+        unsaid = "Not looked for equal images"
+        assert unsaid in train("data.cache=false") and unsaid not in train("data.cache=true")
 
     def test_a_patient_on_both_sides_is_refused_and_not_named(self, salus, ct_set):
         table = (ct_set / "labels.csv").read_text().splitlines()

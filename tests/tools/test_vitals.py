@@ -161,11 +161,39 @@ def test_a_single_stay_that_cannot_be_read_is_a_failure(salus, stay_bundle, tmp_
     assert len(result.stdout.splitlines()) == 1, "the header alone"
 
 
-def test_an_evaluation_takes_no_folder_with_an_unreadable_stay(salus, stay_bundle, tmp_path):
+def test_an_evaluation_leaves_out_stays_that_cannot_be_read(salus, stay_bundle, tmp_path):
+    def evaluate(folder):
+        return salus("evaluate", stay_bundle, folder, "--outcomes", STAYS / "Outcomes-a.txt", "--label",
+                     "In-hospital_death", "--replicates", 20, "--out", tmp_path / "evaluation", "--json")
+
     bad = spoiled(tmp_path / "ward")
-    assert_error(salus("evaluate", stay_bundle, tmp_path / "ward", "--outcomes",
-                       STAYS / "Outcomes-a.txt", "--label", "In-hospital_death", "--out",
-                       tmp_path / "evaluation"), FAILED, bad[0])
+    result = evaluate(tmp_path / "ward")
+    assert result.status == SOME_SKIPPED, result.everything()
+    assert [name in result.stderr for name in bad] == [True, True]
+    assert result.json["n"] == 22 and result.json["unreadable"] == 2
+    assert "2 of 24 cases could not be read and are not in these figures." in result.json["notes"]
+    for path in (tmp_path / "ward").iterdir():
+        path.write_text("")
+    assert_error(evaluate(tmp_path / "ward"), FAILED, "None of the 24 cases")
+
+
+def test_stays_none_of_which_has_a_label_are_refused(salus, stay_bundle, stay_config, tmp_path):
+    outcomes = tmp_path / "outcomes.csv"
+    header, *rows = (STAYS / "Outcomes-a.txt").read_text().splitlines()
+    assert header.endswith(",In-hospital_death")
+    outcomes.write_text("\n".join([header] + [row.rpartition(",")[0] + ",-1" for row in rows]) + "\n")
+    config = stay_config()
+    trained = salus("train", config, "--out", tmp_path / "run", f"data.root={STAYS}",
+                    f'data.outcomes=["{outcomes}"]',
+                    f"transform.variables={config.parent / 'variables.toml'}")
+    assert_error(trained, FAILED, "no case of the training part has a label", "outcomes.csv",
+                 "In-hospital_death")
+    assert not (tmp_path / "run").exists()
+    evaluated = salus("evaluate", stay_bundle, STAYS / "set-a", "--outcomes", outcomes, "--label",
+                      "In-hospital_death", "--out", tmp_path / "evaluation")
+    assert_error(evaluated, FAILED, "no case of the data has a label", "outcomes.csv",
+                 "In-hospital_death")
+    assert not (tmp_path / "evaluation").exists()
 
 
 def test_an_explanation_names_columns_and_says_what_was_measured(salus, stay_bundle, tmp_path):
@@ -205,6 +233,23 @@ def test_an_explanation_adds_up_to_the_score(salus, stay_bundle, tmp_path):
     assert_error(salus("explain", stay_bundle, STAYS / "set-a"), WRONG_USE, "--stay")
     assert_error(salus("explain", stay_bundle, STAYS / "set-a", "--stay", stay, "--out", "heatmap.png"),
                  WRONG_USE, ".svg")
+
+
+def test_a_stay_without_rows_is_explained_by_its_statics(salus, stay_bundle, tmp_path):
+    svg = tmp_path / "heatmap.svg"
+    result = salus("explain", stay_bundle, STAYS / "set-a", "--stay", "140501", "--out", svg)
+    assert result.status == DONE, result.everything()
+    found = result.json
+    assert found["steps"] == 0 and found["attributions"] == []
+    difference = found["logit"] - found["baseline_logit"]
+    total = sum(item["attribution"] for item in found["statics"])
+    assert difference != 0 and abs(difference - total) <= max(0.01 * abs(difference), 2e-4)
+    scores = {line["id"]: line["probabilities"] for line in salus("predict", stay_bundle, STAYS / "set-a").lines}
+    assert found["probability"] == scores["140501"]["death"]
+    text = svg.read_text()
+    assert "no rows" in text and "ICUType=2" in text and "dot:" not in text
+    other = salus("explain", stay_bundle, STAYS / "set-a", "--stay", "132539", "--out", svg)
+    assert other.json["steps"] == 48 and "no rows" not in svg.read_text()
 
 
 def test_the_bundle_carries_variables_and_statistics(stay_bundle):
@@ -413,6 +458,7 @@ def test_table_and_pictures_raise_alarms_by_the_times_of_the_bundle(salus, step_
     bundle = shutil.copytree(step_bundle, tmp_path / "bundle")
     text = (bundle / "bundle.toml").read_text()
     assert "[alarms]\nrefractory = 6\nlongest_lead = 48\n" in text
+    text = re.sub(r"# SHA-256 of all above.*\n", "", text)
     (bundle / "bundle.toml").write_text(re.sub(r"threshold = .*", "threshold = 0.0", text))
     alarms, often = evaluated(salus, bundle, tmp_path / "6")
     assert alarms == {"refractory_hours": 6, "longest_lead_hours": 48}

@@ -113,6 +113,31 @@ def test_records_of_folders_are_scored(salus, pieces, bundle):
     assert one.lines[0]["probabilities"] == same["probabilities"]
 
 
+def test_a_record_of_segments_is_scored_as_the_one_it_was_cut_of(salus, pieces, bundle, tmp_path):
+    """The first second of a piece, a gap of a second, and the rest, which begins in the third second."""
+    samples = (pieces / "records" / "p0" / "piece0.dat").read_bytes()
+    signals = [line.split() for line in (pieces / "records" / "p0" / "piece0.hea").read_text().splitlines()[1:]]
+    lengths = {"r1": RATE, "r2": SAMPLES - 2 * RATE}
+    for name, begin in (("r1", 0), ("r2", 2 * RATE)):
+        (tmp_path / f"{name}.dat").write_bytes(samples[begin * 4:(begin + lengths[name]) * 4])
+        rows = [f"{name}.dat 16 {words[2]} {words[3]} {words[4]}" for words in signals]
+        (tmp_path / f"{name}.hea").write_text(f"{name} 2 {RATE} {lengths[name]}\n" + "".join(
+            f"{row} {int.from_bytes(samples[4 * begin + 2 * s:][:2], 'little', signed=True)} 0 0 {signals[s][-1]}\n"
+            for s, row in enumerate(rows)))
+    (tmp_path / "r.hea").write_text(f"r/3 2 {RATE} {SAMPLES}\nr1 {RATE}\n~ {RATE}\nr2 {lengths['r2']}\n")
+    joined = salus("predict", bundle, tmp_path)
+    assert joined.status == DONE, joined.everything()
+    assert [line["id"] for line in joined.lines] == ["r"]
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    invalid = (-32768).to_bytes(2, "little", signed=True) * 2 * RATE
+    (whole / "r.dat").write_bytes(samples[:RATE * 4] + invalid + samples[2 * RATE * 4:SAMPLES * 4])
+    (whole / "r.hea").write_text(f"r 2 {RATE} {SAMPLES}\n" + "".join(
+        f"r.dat 16 {words[2]} {words[3]} {words[4]} {words[5]} 0 0 {words[-1]}\n" for words in signals))
+    same = salus("predict", bundle, whole)
+    assert joined.lines[0]["probabilities"] == same.lines[0]["probabilities"]
+
+
 def test_records_are_evaluated_against_their_outcomes(salus, pieces, bundle, tmp_path):
     result = salus("evaluate", bundle, pieces / "records", "--outcomes", pieces / "outcomes.csv",
                    "--replicates", 20, "--out", tmp_path / "out", "--json")
@@ -150,13 +175,13 @@ def take_away_samples(folder, name):
     return f"{name}.dat"
 
 
-def state_format_80(folder, name):
+def state_format_516(folder, name):
     header = folder / f"{name}.hea"
-    header.write_text(header.read_text().replace(".dat 16 ", ".dat 80 "))
-    return "format 80"
+    header.write_text(header.read_text().replace(".dat 16 ", ".dat 516 "))
+    return "format 516"
 
 
-@pytest.mark.parametrize("spoil", [take_away_samples, state_format_80])
+@pytest.mark.parametrize("spoil", [take_away_samples, state_format_516])
 def test_a_record_that_cannot_be_read_is_skipped_and_named(salus, pieces, bundle, tmp_path, spoil):
     shutil.copytree(pieces / "records" / "p0", tmp_path / "p0")
     good = {line["id"]: line["probabilities"] for line in salus("predict", bundle, tmp_path / "p0").lines}

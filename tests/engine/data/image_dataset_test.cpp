@@ -76,6 +76,29 @@ TEST_F(ImageDatasetTest, ManifestErrorsNameLineAndColumn) {
   EXPECT_THROW(read_cases(config(""), kPneumonia), UsageError);
 }
 
+TEST_F(ImageDatasetTest, RowsOfAManifestMustNameAFile) {
+  const auto error_of = [&](const std::string& manifest) -> std::string {
+    write("labels.csv", manifest);
+    try {
+      read_cases(config("manifest = 'labels.csv'"), kPneumonia);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  for (const char* blank : {"", "  "}) {
+    EXPECT_THAT(error_of("file,pneumonia\na.npy,1\n" + std::string(blank) + ",0\n"),
+                HasSubstr("labels.csv, line 3: the column \"file\" is empty; name a file or remove "
+                          "the row."));
+  }
+  for (const char* root : {".", "./", "a/.."}) {
+    EXPECT_THAT(error_of("file,pneumonia\n" + std::string(root) + ",0\n"),
+                HasSubstr("which is the root folder itself"));
+  }
+  EXPECT_EQ(error_of("file,pneumonia\nseries,0\n./a.npy,0\n../b.npy,1\n"), "no error");
+  EXPECT_THAT(error_of("file,pneumonia\n"), HasSubstr("labels.csv has no rows"));
+}
+
 TEST_F(ImageDatasetTest, ReadsMulticlassNames) {
   write("labels.csv", "file,kind\na.npy,cat\nb.npy,dog\n");
   const Task task{TaskKind::kMulticlass, {"dog", "cat"}};
@@ -120,6 +143,13 @@ TEST_F(ImageDatasetTest, ReadsPartsFromTheSplitColumn) {
   EXPECT_EQ(cases[1].info.part, "valid");
   EXPECT_EQ(cases[2].info.part, "test");
   EXPECT_TRUE(cases[0].info.subgroups.empty());
+}
+
+TEST_F(ImageDatasetTest, PartsHaveOneNameEach) {
+  for (const char* name : {"valid", "val", "validation"}) EXPECT_EQ(part_named(name), "valid");
+  EXPECT_EQ(part_named("train"), "train");
+  EXPECT_EQ(part_named("test"), "test");
+  for (const char* name : {"", "Test", "exam"}) EXPECT_EQ(part_named(name), "");
 }
 
 TEST_F(ImageDatasetTest, SourceOpensCasesAndDescribesTheInput) {
@@ -174,6 +204,7 @@ TEST_F(ImageDatasetTest, NamesAllFilesThatCannotBeRead) {
     EXPECT_THAT(error.what(), HasSubstr("bad.npy"));
     EXPECT_THAT(error.what(), HasSubstr("missing.npy"));
   }
+  EXPECT_EQ(dataset.missing_files(), std::vector<std::string>{(folder_ / "missing.npy").string()});
 }
 
 }  // namespace

@@ -103,6 +103,16 @@ TEST_F(OnsetTargetsTest, TheFirstOneOfLabelsOfStepsIsTheOnset) {
   EXPECT_EQ(labels(late, 0, 0), "00011...") << "labels begin 2 h before the onset at 5 h";
 }
 
+TEST_F(OnsetTargetsTest, ABundlesLeadIsNotOfDataThatGiveHours) {
+  write("labels.csv", "stay_id,time,sepsis\nonset,3,1\nnone,4,0\n");
+  auto trained = open("onset = 'sepsis'\nlabel_lead = 2\n" + std::string(kHorizons), kTwo);
+  trained.fit({0});
+  EXPECT_EQ(labels(trained, 0, 0), "00011...");
+  write("labels.csv", "stay_id,hour\nonset,5\n");
+  const auto hours = open("label = 'hour'\n", kTwo, trained.transform_toml());
+  EXPECT_EQ(labels(hours, 0, 0), "00011...");
+}
+
 TEST_F(OnsetTargetsTest, AStaticColumnMayHoldTheOnset) {
   write("statics.csv", "stay_id,patient_id,Age,hour\nonset,P1,60,5\nnone,P2,50,\n");
   auto stays = open("onset = 'hour'\n" + std::string(kHorizons), kTwo);
@@ -158,6 +168,8 @@ TEST_F(OnsetTargetsTest, RefusesWhatCannotBeAsked) {
   EXPECT_THAT(refusal(onset + "horizons = [0.5, 2]\n", kTwo), HasSubstr("below the step of 1 h"));
   EXPECT_THAT(refusal(onset, kTwo), HasSubstr("horizons"));
   EXPECT_THAT(refusal(kHorizons, kTwo), HasSubstr("needs the key \"onset\""));
+  EXPECT_THAT(refusal("label_lead = 6\n", kTwo),
+              AllOf(HasSubstr("label_lead"), HasSubstr("needs the key \"onset\"")));
   EXPECT_THAT(refusal(onset + kHorizons + "label = 'death'\n", kTwo), HasSubstr("exclude"));
   EXPECT_THAT(refusal(onset + kHorizons + "next = ['HR']\n", kTwo), HasSubstr("exclude"));
   EXPECT_THAT(refusal(onset + kHorizons + "label_lead = 6\n", kTwo), HasSubstr("labels of steps"));

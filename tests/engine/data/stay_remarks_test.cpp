@@ -86,5 +86,19 @@ TEST_F(StayRemarksOfASourceTest, ASourceRemarksOnItsFilesByItsRules) {
   EXPECT_THAT(remarks("latest = 1.5\nfuture = 'accept'\n"), HasSubstr("1 future row (kept)"));
 }
 
+TEST_F(StayRemarksOfASourceTest, RowsOutsideOfTheBinsAreCounted) {
+  const std::string first = "stay_id,time,variable,value\na,0,HR,60\na,47.9,HR,70\n";
+  write("events.csv", first + "a,48,HR,70\na,50,HR,70\na,-1,HR,70\na,-1,Foo,70\n");
+  EXPECT_THAT(remarks(),
+              HasSubstr("; 3 rows outside of the hours that the model sees (1 before them, 2 "
+                        "after them, dropped)."));
+  write("events.csv", first + "a,48,HR,70\n");
+  EXPECT_EQ(remarks(),
+            "Read 1 stay, 3 measurements; 1 row outside of the hours that the model sees (1 after "
+            "them, dropped).");
+  EXPECT_EQ(remarks("latest = 47.9\n"), "Read 1 stay, 3 measurements; 1 future row (dropped).")
+      << "told once";
+}
+
 }  // namespace
 }  // namespace salus::data

@@ -245,6 +245,44 @@ TEST_F(StaySourceTest, RulesForRowsTravelWithTheTransform) {
   EXPECT_THAT(source().transform_toml(), Not(HasSubstr("[rows]")));
 }
 
+TEST_F(StaySourceTest, TwoNamesOfOneVariableAtOneTimeAreDuplicates) {
+  std::string transform = kTransform;
+  transform.replace(transform.find("name = \"HR\""), 11, "name = \"HR\"\naliases = [\"Pulse\"]");
+  const std::string first = "stay_id,time,variable,value,unit\na,0,HR,60,\na,0,Foo,1,\n";
+  const std::string last = "a,0,pulse,80,\na,1,Temp,98,\n";
+  write("labels.csv", "stay_id,death\na,0\n");
+  write("statics.csv", "stay_id,Age,ICU\na,50,1\n");
+  write("events.csv", first + last + "a,1,Temp,37,degC\na,0,Foo,2,\n");
+  EXPECT_EQ(source("", transform).table().counts.duplicates, 2) << "what is unknown is none";
+  auto dropped = source("duplicates = 'drop'", transform);
+  EXPECT_EQ(dropped.table().counts.duplicates, 2);
+  EXPECT_THAT(refusal("duplicates = 'refuse'", kDeath), HasSubstr("line 6"))
+      << "without the alias Temp is the first, in two units";
+  transform_ = transform;
+  EXPECT_THAT(refusal("duplicates = 'refuse'", kDeath), HasSubstr("line 4"));
+  write("events.csv", "stay_id,time,variable,value,unit\na,0,HR,80,\na,1,Temp,37,degC\n");
+  auto alone = source("", transform);
+  dropped.fit({0});
+  alone.fit({0});
+  const Batch a = dropped.open({0})->load({0}), b = alone.open({0})->load({0});
+  for (const char* input : {"values", "mask", "delta"}) {
+    EXPECT_TRUE(at::equal(a.inputs.at(input), b.inputs.at(input))) << input;
+  }
+}
+
+TEST_F(StaySourceTest, OnlyTheLabelsOfTheTaskMustBeAnswers) {
+  write("labels.csv", "stay_id,sofa,death\na,9,0\nb,2,TRUE\nc,1,0.5\nd,3,1\n");
+  const std::string place = "labels.csv line 4 column death (3): \"0.5\" is no answer";
+  EXPECT_THAT(refusal("", kDeath), HasSubstr(place));
+  EXPECT_THAT(refusal("label = 'death'", {TaskKind::kMultilabel, {"died"}}), HasSubstr(place));
+  const Task score{TaskKind::kRegression, {"sofa"}};
+  EXPECT_EQ(source("", kTransform, score).cases()[0].target, std::vector<float>{9});
+  const Task level{TaskKind::kRegression, {"death"}};
+  const auto levels = source("", kTransform, level);
+  EXPECT_EQ(levels.cases()[1].target, std::vector<float>{1});
+  EXPECT_EQ(levels.cases()[2].target, std::vector<float>{0.5F});
+}
+
 TEST_F(StaySourceTest, RefusesWhatTheDataDoNotHave) {
   EXPECT_THAT(refusal("label = 'deth'", kDeath), HasSubstr("they have death"));
   EXPECT_THAT(refusal("subgroups = ['Sex']", kDeath), HasSubstr("Age"));

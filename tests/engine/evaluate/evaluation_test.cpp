@@ -11,6 +11,7 @@ namespace {
 
 using testing::as_column;
 using testing::binary_predictions;
+using ::testing::Contains;
 using testing::error_of;
 using ::testing::HasSubstr;
 using testing::load_golden;
@@ -52,8 +53,7 @@ TEST(EvaluationTest, SubgroupsAreEvaluatedAloneAndTheRestIsNamed) {
   EXPECT_EQ(e.subgroups[0].value, "AP");
   EXPECT_EQ(e.subgroups[0].n, scores.size());
   EXPECT_DOUBLE_EQ(find(e.subgroups[0].metrics, "auroc")->value, auroc(scores, targets));
-  ASSERT_EQ(e.notes.size(), 1u);
-  EXPECT_THAT(e.notes[0], HasSubstr("cases without a value are not shown"));
+  EXPECT_THAT(e.notes, Contains(HasSubstr("cases without a value are not shown")).Times(1));
 }
 
 TEST(EvaluationTest, OperatingPointsDecideAndTheFirstIsTheDefault) {
@@ -117,6 +117,26 @@ TEST(EvaluationTest, DelongAndNoReplicatesGiveAnalyticIntervals) {
   EXPECT_EQ(find(e.overall, "auroc")->interval->method, "delong");
   EXPECT_EQ(find(e.overall, "sensitivity")->interval->method, "wilson");
   EXPECT_FALSE(find(e.overall, "brier")->interval);
+}
+
+TEST(EvaluationTest, AnEceBesideItsIntervalIsExplained) {
+  Predictions p;  // of each ten levels as many are positive as it says: no error but for rounding
+  p.labels = {"bleed"};
+  for (int i = 0; i < 200; ++i) {
+    const int level = i / 20;
+    p.probabilities.push_back({0.05 + 0.1 * level});
+    p.targets.push_back({i % 20 < 2 * level + 1 ? 1.0 : 0.0});
+  }
+  const auto explained =
+      Contains(HasSubstr("calibration error (ECE) lies above its value")).Times(1);
+  const Evaluation shifted = evaluate(p, quick());
+  const Estimate* ece = find(shifted.overall, "ece");
+  EXPECT_NEAR(ece->value, 0, 1e-9);
+  EXPECT_GT(ece->interval->low, ece->value);
+  EXPECT_THAT(shifted.notes, explained);
+  EXPECT_THAT(evaluate(p, quick(0)).notes, Not(explained)) << "without an interval";
+  for (auto& row : p.targets) row[0] = 1 - row[0];  // as wrong as can be
+  EXPECT_THAT(evaluate(p, quick()).notes, Not(explained));
 }
 
 TEST(EvaluationTest, MaskedCasesAreLeftOutAndCounted) {

@@ -36,6 +36,19 @@ TEST(IntegratedGradientsTest, OfALinearModelIsWeightTimesDifference) {
   EXPECT_EQ(integrated_gradients(model, stay, 1).values.abs().sum().item<double>(), 0);
 }
 
+TEST(IntegratedGradientsTest, AStayWithoutStepsRestsOnItsStaticsAlone) {
+  LinearModel model;
+  const Batch stay = stays({0});
+  const StayAttribution found = integrated_gradients(model, stay, 0);
+  EXPECT_EQ(found.step, 0);
+  EXPECT_EQ(found.values.abs().sum().item<double>(), 0);
+  EXPECT_NEAR(found.statics[0].item<double>(), -stay.inputs.at("static")[0][0].item<double>(),
+              1e-6);
+  EXPECT_NEAR(found.gap, 0, 1e-5);
+  EXPECT_NO_THROW(integrated_gradients(model, stay, 0, 0));
+  EXPECT_THROW(integrated_gradients(model, stay, 0, 1), Error);
+}
+
 class IntegratedGradientsZooTest : public ::testing::TestWithParam<std::string> {
  protected:
   std::shared_ptr<Model> make(bool per_step) {
@@ -67,6 +80,22 @@ TEST_P(IntegratedGradientsZooTest, WhatComesAfterTheScoredStepHasNoShare) {
   EXPECT_EQ(found.values.slice(0, 3).abs().sum().item<double>(), 0);
 }
 
+TEST_P(IntegratedGradientsZooTest, AStayWithoutStepsAddsUpByItsStatics) {
+  for (const bool per_step : {false, true}) {
+    torch::manual_seed(2);
+    ModelSpec spec = stay_spec(GetParam(), {{"summary", 1}});
+    spec.per_step = per_step;
+    const auto model = make_model(spec);
+    model->eval();
+    const StayAttribution found = integrated_gradients(*model, stays({0}), 1);
+    const double difference = found.logit - found.baseline;
+    EXPECT_NE(difference, 0);
+    EXPECT_EQ(found.values.abs().sum().item<double>(), 0);
+    EXPECT_NEAR(found.statics.sum().item<double>(), difference,
+                std::max(0.01 * std::abs(difference), 2e-4));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, IntegratedGradientsZooTest, ::testing::ValuesIn(vitals_names()),
                          [](const auto& info) { return info.param; });
 
@@ -87,13 +116,16 @@ TEST(IntegratedGradientsTest, TreesShareOutTheirJumps) {
     EXPECT_EQ(
         found.values.masked_select(stay.inputs.at("mask")[0].eq(0)).abs().sum().item<double>(),
         0);  // what was not observed adds nothing
+    const StayAttribution empty = integrated_gradients(*model, stays({0}, 9), 1);
+    EXPECT_NE(empty.logit, 0);  // the forest was asked
+    EXPECT_EQ(empty.values.abs().sum().item<double>(), 0);
+    EXPECT_LE(std::abs(empty.gap), std::max(0.01 * std::abs(empty.logit - empty.baseline), 1e-4));
   }
 }
 
 TEST(IntegratedGradientsTest, RefusesAStepThatTheStayHasNot) {
   LinearModel model;
   EXPECT_THROW(integrated_gradients(model, stays({4}), 0, 4), Error);
-  EXPECT_THROW(integrated_gradients(model, stays({0}), 0), Error);
   EXPECT_THROW(integrated_gradients(model, stays({4}), 2), Error);
 }
 

@@ -217,6 +217,68 @@ TEST_F(SessionTest, EmbedsOnlyWhenAskedTo) {
             64u);
 }
 
+/// Four frames of float32 in [0, 255].
+io::Image float_image() {
+  io::Image image = grey_image(4, 5, "float", 4);
+  auto bytes = std::make_shared<std::vector<std::byte>>(image.pixels.bytes->size() * sizeof(float));
+  auto* values = reinterpret_cast<float*>(bytes->data());
+  for (const std::byte value : *image.pixels.bytes) *values++ = static_cast<float>(value);
+  image.pixels.type = io::PixelType::kF32;
+  image.pixels.bytes = bytes;
+  return image;
+}
+
+float& pixel(io::Image& image, std::size_t i) {
+  return reinterpret_cast<float*>(image.pixels.bytes->data())[i];
+}
+
+TEST_F(SessionTest, RefusesPixelsThatAreNoNumbersUnlessForced) {
+  infer::Bundle bundle = free_bundle();
+  bundle.transform_toml = "size = [32, 32]\nwindow = [100, 200]\nframes = 2\n";
+  const Session session(bundle, zoo(), "cpu");
+  EXPECT_THAT(session.mismatches(float_image()), ElementsAre());
+  io::Image odd = float_image();
+  pixel(odd, 41) = pixel(odd, 43) = INFINITY;  // of frame 2
+  pixel(odd, 3) = NAN;                         // of a frame that is not scored
+  const std::string sentence = "2 of 20 pixels are not numbers (NaN or infinite).";
+  EXPECT_THAT(message_of([&] { session.predict({odd}, {"odd"}); }), sentence);
+  EXPECT_THAT(message_of([&] { session.predict({float_image(), odd}, {"good", "odd"}); }),
+              "odd: " + sentence);
+  const auto forced = session.predict({odd, float_image()}, {"odd", "good"}, {false, true});
+  EXPECT_THAT(forced[0].flags, ElementsAre(sentence));
+  EXPECT_THAT(forced[1].flags, ElementsAre());
+  EXPECT_EQ(forced[1].logits, session.predict({float_image()}, {"good"})[0].logits);
+}
+
+TEST_F(SessionTest, RefusesFramesThatAreAllPadding) {
+  const Session session(free_bundle(), zoo(), "cpu");
+  io::Image image = grey_image(4, 5, "x", 3);
+  image.padding = io::PaddingRange{0, 254.5};
+  std::fill(image.pixels.bytes->begin(), image.pixels.bytes->end(), std::byte{255});
+  EXPECT_THAT(session.mismatches(image), ElementsAre());
+  std::fill_n(image.pixels.bytes->begin() + 20, 19, std::byte{7});
+  EXPECT_THAT(session.mismatches(image), ElementsAre());
+  (*image.pixels.bytes)[39] = std::byte{0};
+  EXPECT_THAT(message_of([&] { session.predict({image}, {"x"}); }),
+              "1 of the 3 frames to score are all padding.");
+  image.frame_padding = {std::nullopt, std::nullopt, std::nullopt};
+  EXPECT_THAT(session.mismatches(image), ElementsAre());
+  io::Image blank = grey_image(4, 5, "x");
+  blank.padding = io::PaddingRange{0, 255};
+  EXPECT_THAT(message_of([&] { session.predict({blank}, {"x"}); }),
+              "All pixels are padding; there is no picture to score.");
+  EXPECT_EQ(session.predict({blank}, {"x"}, {false, true})[0].flags.size(), 1u);
+}
+
+TEST_F(SessionTest, SaysWhatWasOddInAFile) {
+  io::Image odd = grey_image(9, 9, "x");
+  odd.warnings = {"The file is odd."};
+  const auto predictions =
+      Session(free_bundle(), zoo(), "cpu").predict({grey_image(9, 9, "x"), odd}, {"a", "b"});
+  EXPECT_THAT(predictions[0].warnings, ElementsAre());
+  EXPECT_THAT(predictions[1].warnings, ElementsAre("The file is odd."));
+}
+
 TEST_F(SessionTest, NoImagesGiveNoPredictions) {
   EXPECT_TRUE(Session(free_bundle(), zoo(), "cpu").predict(std::vector<io::Image>{}, {}).empty());
 }

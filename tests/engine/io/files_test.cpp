@@ -118,6 +118,31 @@ TEST(WriteFileTest, RefusesAFolderAndAMissingFolder) {
   SALUS_EXPECT_ERROR(write_text(folder.path("none/a"), "x"), HasSubstr("No such file"));
 }
 
+TEST(RequireWritableTest, LeavesNothingBehindAndChangesNothing) {
+  const TemporaryFolder folder;
+  require_writable(folder.path("new"));
+  EXPECT_TRUE(folder.names().empty());
+  write_text(folder.path("a"), "old");
+  fs::create_symlink("a", folder.path("link"));
+  fs::create_symlink("later", folder.path("dangling"));
+  for (const char* name : {"a", "link", "dangling"}) require_writable(folder.path(name));
+  EXPECT_EQ(read_text(folder.path("a")), "old");
+  EXPECT_THAT(folder.names(), ElementsAre("a", "dangling", "link"));
+  require_writable("/dev/null");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
+TEST(RequireWritableTest, RefusesWhatWriteFileWould) {
+  const TemporaryFolder folder;
+  write_text(folder.path("a"), "file");
+  SALUS_EXPECT_ERROR(require_writable(folder.path()),
+                     AllOf(HasSubstr(folder.path()), HasSubstr("name a file")));
+  SALUS_EXPECT_ERROR(require_writable(folder.path("none/a")), HasSubstr("No such file"));
+  SALUS_EXPECT_ERROR(require_writable(folder.path("a/b")),
+                     HasSubstr("a part of the path is a file"));
+  EXPECT_THAT(folder.names(), ElementsAre("a"));
+}
+
 TEST(WriteFileTest, ManyWritersOfOnePathLeaveOneWholeFile) {
   const TemporaryFolder folder;
   {

@@ -5,6 +5,7 @@
 #include "engine/io/error.h"
 #include "engine/io/files.h"
 #include "engine/io/npy.h"
+#include "tests/engine/io/zip_builder.h"
 #include "tests/support/files.h"
 
 namespace salus::io {
@@ -53,9 +54,22 @@ TEST(ReadImageTest, RefusesWhatIsNoImageByName) {
 TEST(ReadImageTest, RefusesArchives) {
   const TemporaryFolder folder;
   EXPECT_FALSE(is_image_file(data_path("arrays/stored.npz")));
-  SALUS_EXPECT_ERROR(read_image(data_path("arrays/stored.npz")), HasSubstr("NPZ"));
+  SALUS_EXPECT_ERROR(read_image(data_path("arrays/stored.npz")),
+                     AllOf(HasSubstr("NPZ archive of 2 arrays (a, b)"), HasSubstr("manifest")));
   write_text(folder.path("a.gz"), std::string("\x1f\x8b\x08\0junk", 8));
   SALUS_EXPECT_ERROR(read_image(folder.path("a.gz")), HasSubstr("gzipped, but not NIfTI"));
+}
+
+TEST(ReadImageTest, TellsDicomFromOtherFiles) {
+  EXPECT_TRUE(is_dicom_file(data_path("dicom/odd/MR_small_RLE.dcm")));
+  for (const char* file :
+       {"images/gray8.png", "images/u8.nii", "arrays/u1.npy", "arrays/stored.npz"}) {
+    EXPECT_FALSE(is_dicom_file(data_path(file))) << file;
+  }
+  const TemporaryFolder folder;
+  write_text(folder.path("empty"), "");
+  EXPECT_FALSE(is_dicom_file(folder.path("empty")));
+  SALUS_EXPECT_ERROR(is_dicom_file(folder.path("none")), HasSubstr("No such file"));
 }
 
 // Writes `count` zero bytes as an array of `shape` and reads it as an image.
@@ -113,6 +127,72 @@ TEST(NpyImageTest, HeaderAloneIsReadAndATruncatedFileRefused) {
   bytes.resize(bytes.size() - 1);
   write_file(folder.path("a.npy"), bytes);
   SALUS_EXPECT_ERROR(read_image_header(folder.path("a.npy")), HasSubstr("truncated"));
+}
+
+class NpzImageTest : public ::testing::Test {
+ protected:
+  /// An archive of files of these names, which all hold arrays/little_u2.npy.
+  std::string archive(const std::vector<std::string>& names) {
+    std::vector<std::pair<std::string, std::vector<std::byte>>> entries;
+    for (const auto& name : names) entries.emplace_back(name, array_);
+    write_file(folder_.path("a.npz"), test::stored_zip(entries));
+    return folder_.path("a.npz");
+  }
+
+  const std::vector<std::byte> array_ = read_file(data_path("arrays/little_u2.npy"));
+  TemporaryFolder folder_;
+};
+
+TEST_F(NpzImageTest, OneArrayIsTheImageThatItIsAsNpy) {
+  const Image alone = read_image(data_path("arrays/little_u2.npy"));
+  const Image image = read_image(archive({"scan.npy"}));
+  EXPECT_EQ(image.format, "NPZ");
+  EXPECT_EQ(image.pixels.type, alone.pixels.type);
+  EXPECT_EQ(image.pixels.frames, alone.pixels.frames);
+  EXPECT_EQ(image.pixels.rows, alone.pixels.rows);
+  EXPECT_EQ(image.pixels.columns, alone.pixels.columns);
+  EXPECT_EQ(*image.pixels.bytes, *alone.pixels.bytes);
+  const Image header = read_image_header(folder_.path("a.npz"));
+  EXPECT_FALSE(header.pixels.bytes);
+  EXPECT_EQ(header.pixels.columns, alone.pixels.columns);
+  EXPECT_FALSE(is_image_file(folder_.path("a.npz")));
+}
+
+TEST_F(NpzImageTest, SeveralArraysAreNamedTenAtMost) {
+  SALUS_EXPECT_ERROR(read_image(archive({"x.npy", "y.npy"})),
+                     AllOf(HasSubstr("a.npz"), HasSubstr("2 arrays (x, y),")));
+  std::vector<std::string> names;
+  for (int i = 0; i < 11; ++i) names.push_back(std::to_string(i) + ".npy");
+  SALUS_EXPECT_ERROR(read_image(archive(names)), HasSubstr("11 arrays (0, 1, 2, 3, 4, 5, 6, 7, 8, "
+                                                           "9, ...), not one image"));
+}
+
+TEST_F(NpzImageTest, AnArchiveOfOtherThingsIsNoImage) {
+  for (const auto& names : std::vector<std::vector<std::string>>{
+           {"scan.png"}, {"scan.npy", "notes.txt"}, {"word/document.xml"}}) {
+    SALUS_EXPECT_ERROR(
+        read_image(archive(names)),
+        AllOf(HasSubstr("a.npz is a zip archive, not one image"), HasSubstr("unpack")));
+  }
+}
+
+TEST_F(NpzImageTest, LimitsAndShapesAreThoseOfAnImage) {
+  ReadLimits limits;
+  limits.max_pixel_bytes = 47;  // of 2 x 3 x 4 values of two bytes
+  SALUS_EXPECT_ERROR(read_image(archive({"scan.npy"}), limits), HasSubstr("a.npz"));
+  limits.max_pixel_bytes = 48;
+  EXPECT_EQ(read_image(archive({"scan.npy"}), limits).pixels.bytes->size(), 48u);
+  const auto scalar = read_file(data_path("arrays/scalar.npy"));
+  write_file(folder_.path("s.npz"), test::stored_zip({{"scan.npy", scalar}}));
+  SALUS_EXPECT_ERROR(read_image(folder_.path("s.npz")), HasSubstr("0 dimensions"));
+}
+
+TEST_F(NpzImageTest, RefusesAChangedArray) {
+  archive({"scan.npy"});
+  auto bytes = read_file(folder_.path("a.npz"));
+  bytes[30 + 8 + array_.size() - 1] ^= std::byte{1};  // behind the header and the name
+  write_file(folder_.path("a.npz"), bytes);
+  SALUS_EXPECT_ERROR(read_image(folder_.path("a.npz")), HasSubstr("checksum"));
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ TEST_F(InputsTest, WhatIsNotThereIsAProblemBesideTheOthers) {
   EXPECT_THAT(named.files, ElementsAre(a));
   EXPECT_THAT(named.problems,
               ElementsAre(AllOf(HasSubstr("none.dcm"), HasSubstr("does not exist")),
-                          HasSubstr("empty holds no files."), HasSubstr("*.png matches no file.")));
+                          HasSubstr("empty holds no files."), HasSubstr("*.png matches no file."),
+                          "The list on standard input names no file."));
 }
 
 TEST_F(InputsTest, AListHoldsWhatTheCommandLineMay) {
@@ -64,6 +65,15 @@ TEST_F(InputsTest, AListHoldsWhatTheCommandLineMay) {
                         folder_.path("gone") + "\n" + folder_.path("in"));
   EXPECT_THAT(named.files, ElementsAre(c, a, b, a, b));
   EXPECT_THAT(named.problems, ElementsAre(HasSubstr("empty"), HasSubstr("gone")));
+}
+
+TEST_F(InputsTest, AListMayBeginWithAByteOrderMark) {
+  const std::string a = file("a.dcm"), b = file("b.dcm");
+  EXPECT_THAT(expand({"-"}, "\xef\xbb\xbf" + a + "\n" + b + "\n").files, ElementsAre(a, b));
+  for (const char* nothing : {"", "\n\r\n", "\xef\xbb\xbf", "\xef\xbb\xbf\r\n"}) {
+    EXPECT_THAT(expand({"-"}, nothing).problems,
+                ElementsAre("The list on standard input names no file."));
+  }
 }
 
 TEST_F(InputsTest, LinksAreFollowedToFilesAndReportedOtherwise) {

@@ -223,6 +223,32 @@ TEST(NiftiTest, ReadsSeveralGzipMembersAndRefusesGarbageBehind) {
   EXPECT_THROW(read_image(folder.path("a.nii.gz")), Error);
 }
 
+TEST(NiftiTest, ZerosBehindAGzipStreamArePaddingAndNothingElseIs) {
+  const test::TemporaryFolder folder;
+  const auto whole = read_test_file(golden("u8.nii"));
+  const auto read = [&](const test::Bytes& packed) {
+    test::write_test_file(folder.path("a.nii.gz"), packed);
+    return *read_image(folder.path("a.nii.gz")).pixels.bytes;
+  };
+  for (const int zeros : {1, 511, 100'000}) {
+    auto packed = gzip(whole);
+    packed.insert(packed.end(), static_cast<std::size_t>(zeros), std::byte{0});
+    EXPECT_EQ(read(packed), *read_image(golden("u8.nii")).pixels.bytes) << zeros;
+    for (const std::size_t at :
+         {packed.size() - 1, packed.size() - static_cast<std::size_t>(zeros)}) {
+      auto garbage = packed;
+      garbage[at] = std::byte{'x'};
+      EXPECT_THROW(read(garbage), Error) << zeros;
+    }
+    const auto another = gzip({whole.begin(), whole.begin() + 10});
+    packed.insert(packed.end(), another.begin(), another.end());
+    EXPECT_THROW(read(packed), Error) << "gzip(1) takes no member behind zeros either";
+  }
+  auto cut = gzip({whole.begin(), whole.end() - 1});
+  cut.insert(cut.end(), 64, std::byte{0});
+  SALUS_EXPECT_ERROR(read(cut), HasSubstr("truncated"));  // zeros are no pixels
+}
+
 TEST(NiftiFuzzTest, NeverCrashesHangsOrFillsMemory) {
   std::vector<test::Bytes> seeds;
   for (const char* name : {"u8.nii", "f32_4d_big.nii", "f64_nifti2_big.nii", "i16_scaled.nii.gz",

@@ -115,6 +115,33 @@ TEST(ParquetTest, EveryTypeBecomesItsExactText) {
               ElementsAre("", "7", "16777216", "", "", "", "z", "x", "1999-12-31", "", "", ""));
 }
 
+TEST(ParquetTest, WholeFloatsAreIntegersOfAnyWidth) {
+  const TextTable table = read_table(data_path("tables/floats.parquet"));
+  EXPECT_THAT(table.columns, ElementsAre("double", "float", "half"));
+  EXPECT_THAT(table.rows,
+              ElementsAre(ElementsAre("300000", "16777216", "2048"), ElementsAre("0", "0", "0"),
+                          ElementsAre("1e+15", "999999986991104", "65504"),
+                          ElementsAre("999999999999999", "3000000000", "0"),
+                          ElementsAre("-12345678", "-300000", "-300"),
+                          ElementsAre("inf", "-inf", "inf"), ElementsAre("2.5", "2.5", "2.5"),
+                          ElementsAre("", "", ""), ElementsAre("", "", "")));
+}
+
+TEST(ParquetTest, ViewsAndBytesOfFixedSizeAreText) {
+  const TextTable table = read_table(data_path("tables/views.parquet"));
+  EXPECT_THAT(table.columns, ElementsAre("string_view", "binary_view", "fixed"));
+  EXPECT_THAT(table.rows, ElementsAre(ElementsAre("a", "b", "0001"),
+                                      ElementsAre("longer than twelve bytes",
+                                                  "also longer than twelve", "0002"),
+                                      ElementsAre("", "", "")));
+}
+
+TEST(ParquetTest, RefusesDurationsAndSaysWhatToWrite) {
+  SALUS_EXPECT_ERROR(read_table(data_path("tables/durations.parquet")),
+                     AllOf(HasSubstr("durations.parquet"), HasSubstr("\"stay\""),
+                           HasSubstr("write hours as a number")));
+}
+
 TEST(ParquetTest, RefusesNestedColumnsByName) {
   SALUS_EXPECT_ERROR(read_table(data_path("tables/nested.parquet")),
                      AllOf(HasSubstr("nested.parquet"), HasSubstr("\"list\"")));

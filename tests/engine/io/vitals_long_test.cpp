@@ -176,6 +176,29 @@ TEST_F(LongTableTest, ErrorsNameFileLineAndColumn) {
   EXPECT_EQ(read(head + "1,0,,80\n").counts.nameless, 1);
 }
 
+TEST_F(LongTableTest, TrueAndFalseAreNumbersInAnyCase) {
+  const std::string events = "stay_id,time,variable,value\n1,0,HR,80\n2,0,HR,80\n3,0,HR,80\n";
+  const VitalsTable table =
+      read(events, "stay_id,male\n1,TRUE\n", "stay_id,died\n1,True\n2,false\n3,\n");
+  EXPECT_EQ(table.statics[0], 1);
+  EXPECT_EQ(table.labels[0], 1);
+  EXPECT_EQ(table.labels[1], 0);
+  EXPECT_TRUE(std::isnan(table.labels[2]));
+  SALUS_EXPECT_ERROR(read(events, "", "stay_id,died\n1,truely\n"), HasSubstr("\"truely\""));
+}
+
+TEST_F(LongTableTest, ALabelThatIsNoAnswerIsNamedWhereAnswersAreAskedFor) {
+  const std::string events = "stay_id,time,variable,value\n1,0,HR,80\n2,0,HR,80\n";
+  VitalsOptions options;
+  options.yes_no = {"died"};
+  const auto good = read(events, "", "stay_id,sofa,died\n1,7,1.0\n2,2,false\n", options);
+  EXPECT_EQ(good.labels, (std::vector<float>{7, 1, 2, 0}));
+  SALUS_EXPECT_ERROR(read(events, "", "stay_id,sofa,died\n1,7,1\n2,2,2\n", options),
+                     HasSubstr("labels.csv line 3 column died (3): \"2\" is no answer"));
+  SALUS_EXPECT_ERROR(read(events, "", "stay_id,time,died\n1,0,0\n1,1,0.5\n", options),
+                     HasSubstr("labels.csv line 3 column died (3): \"0.5\" is no answer"));
+}
+
 TEST(LongTableFuzzTest, NeverCrashesHangsOrFillsMemory) {
   const test::Bytes seed = test::read_test_file(data_path("vitals/long/events.csv"));
   const auto make = [&](test::Rng& rng) {

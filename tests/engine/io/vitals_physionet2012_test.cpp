@@ -171,6 +171,15 @@ TEST_F(Physionet2012Test, TheFirstWeightIsStaticAndEveryOneAnEvent) {
   EXPECT_TRUE(std::isnan(read("00:00,Weight,-1\n00:30,Weight,70\n").statics[4]));
 }
 
+TEST_F(Physionet2012Test, TheWeightAtTime0IsStaticWhereverInTheFileItStands) {
+  const VitalsTable late = read("05:00,Weight,81\n00:00,RecordID,7\n00:00,Weight,80\n");
+  EXPECT_EQ(late.statics[4], 80);
+  EXPECT_EQ(late.value, (std::vector<float>{80, 81}));
+  EXPECT_EQ(read("00:00,Weight,80\n00:00,Weight,79\n").statics[4], 80);
+  EXPECT_EQ(read("06:00,Weight,-1\n00:00,Weight,80\n").statics[4], 80);
+  EXPECT_TRUE(std::isnan(read("00:01,Weight,80\n").statics[4]));
+}
+
 TEST_F(Physionet2012Test, CountsWhatItLeavesOut) {
   const VitalsTable table = read("00:10,HR,\n00:11,HR,NaN\n00:12,,5\n00:13,HR,1.25e+02\n\n");
   EXPECT_EQ(table.value, (std::vector<float>{125}));
@@ -363,6 +372,11 @@ TEST_F(Physionet2012Test, OutcomesAreMatchedCountedOrRefused) {
   write("p.csv", "RecordID,Death\n7,yes\n");
   SALUS_EXPECT_ERROR(labelled("p.csv"),
                      HasSubstr("p.csv line 2 column Death (2): \"yes\" is not a number"));
+  VitalsOptions answers;
+  answers.yes_no = {"Death"};
+  write("p.csv", "RecordID,SOFA,Death\n7,9,-1\n8,9,2\n");
+  SALUS_EXPECT_ERROR(read_physionet2012({folder_.path()}, {folder_.path("p.csv")}, answers),
+                     HasSubstr("p.csv line 3 column Death (3): \"2\" is no answer"));
   write("p.csv", "id,Death\n7,1\n");
   SALUS_EXPECT_ERROR(labelled("p.csv"), HasSubstr("no column \"RecordID\""));
   write("p.csv", "RecordID,Alive\n8,1\n");

@@ -180,6 +180,16 @@ TEST_F(Physionet2019Test, ErrorsNameFileLineAndColumn) {
   refused("HR|ICULOS\n1|NaN\n", "line 2 column ICULOS (2)");
 }
 
+TEST_F(Physionet2019Test, ALabelThatIsNoAnswerIsNamedWhereAnswersAreAskedFor) {
+  const std::string rows = "HR|SepsisLabel|ICULOS\n70|NaN|1\n70|2|2\n";
+  EXPECT_EQ(read(rows).step_labels.back(), 2);
+  VitalsOptions options;
+  options.yes_no = {"SepsisLabel"};
+  SALUS_EXPECT_ERROR(
+      read(rows, options),
+      AllOf(HasSubstr("p7.psv line 3 column SepsisLabel (2): 2"), HasSubstr("no answer")));
+}
+
 TEST(VitalsFuzzTest, StaysNeverCrashHangOrFillMemory) {
   const test::TemporaryFolder folder;
   std::filesystem::create_directory(folder.path("one"));

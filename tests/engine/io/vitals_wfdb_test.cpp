@@ -170,6 +170,77 @@ TEST_F(VitalsWfdbTest, AWindowAroundAnAnnotationKeepsItsTimeBeyondTheRecord) {
   EXPECT_EQ(table.value[5], 81);
 }
 
+TEST_F(VitalsWfdbTest, SegmentsOfARecordInAFolderAreNoneOfTheirOwn) {
+  write_record("p/a", "326 0 HR");
+  write_record("p/b", "326 0 HR");
+  write_record("q/b", "326 0 HR");
+  write("p/l.hea", "l 2 1 0\n~ 0 1/bpm 16 0 0 0 0 HR\n~ 0 1/mmHg 16 0 0 0 0 ABP\n");
+  write("p/r.hea", "r/4 2 1 11\nl 0\na 4\n~ 3\nb 4\n");
+  const auto table = read();
+  EXPECT_THAT(table.ids, ElementsAre("p/r", "q/b"));
+  EXPECT_THAT(table.offsets, ElementsAre(0, 14, 21));
+  EXPECT_EQ(table.counts.missing, 2 + 6 + 1);
+  EXPECT_DOUBLE_EQ(table.time[7] * 3600, 7) << "the second segment begins after the gap";
+  EXPECT_EQ(table.value[7], 80);
+  EXPECT_THAT(read_wfdb_stays({folder_.path("p/b")}, {}).ids, ElementsAre("b"))
+      << "but one can be read by its name";
+}
+
+TEST_F(VitalsWfdbTest, ARecordThatIsItsOwnSegmentIsNotLost) {
+  write("r.hea", "r/1 2 1 4\nr 4\n");
+  EXPECT_THAT(refusal({folder_.path("")}), HasSubstr("segments of segments"));
+}
+
+TEST_F(VitalsWfdbTest, ALongRecordIsTheSameInBlocks) {
+  // 40,000 samples of two signals in format 16; each counts up, and every hundredth is invalid.
+  std::string bytes;
+  for (int i = 0; i < 40000; ++i) {
+    for (const int value : {i % 100 == 0 ? -32768 : i - 20000, 7}) {
+      bytes += static_cast<char>(value & 0xff);
+      bytes += static_cast<char>(value >> 8 & 0xff);
+    }
+  }
+  write("r.dat", bytes);
+  write("r.hea", "r 2 100 40000\nr.dat 16 1 16 0 -32768 0 0 A\nr.dat 16 1 16 0 7 0 0 B\n");
+  VitalsOptions options;
+  options.latest = 390.0 / 3600;
+  const auto table = read({}, options);
+  EXPECT_EQ(table.counts.missing, 400);
+  EXPECT_EQ(table.counts.rows, 79600);
+  EXPECT_EQ(table.counts.future, 999 - 9 + 999);
+  EXPECT_EQ(table.counts.empty_stays, 0);
+  ASSERT_THAT(table.offsets, ElementsAre(0, 79600 - table.counts.future));
+  std::size_t e = 0;
+  for (int i = 0; i <= 39000; ++i) {
+    for (std::int32_t v = i % 100 == 0; v < 2; ++v, ++e) {
+      ASSERT_EQ(table.variable[e], v);
+      ASSERT_EQ(table.value[e], v == 0 ? i - 20000 : 7);
+      ASSERT_DOUBLE_EQ(table.time[e] * 3600, i / 100.0);
+    }
+  }
+  EXPECT_EQ(e, table.time.size());
+  options.latest = -1;
+  EXPECT_EQ(read({}, options).counts.empty_stays, 1) << "one stay, not one a block";
+}
+
+TEST_F(VitalsWfdbTest, ARecordWithARefusedRowLeavesNothing) {
+  write_record("a", "326 0 HR");
+  write_record("c", "326 0 HR");
+  write("b.hea", "b 2 1 4\na.dat 16 1/bpm 16 0 80 326 0 Foo\na.dat 16 1/bpm 16 0 400 0 0 Foo\n");
+  VitalsOptions options;
+  options.duplicates = RowPolicy::kRefuse;
+  int reasons = 0;
+  options.unreadable = [&](const std::string&) { ++reasons; };
+  const auto table = read({}, options);
+  EXPECT_EQ(reasons, 1);
+  EXPECT_THAT(table.ids, ElementsAre("a", "c"));
+  EXPECT_THAT(table.offsets, ElementsAre(0, 7, 14));
+  EXPECT_EQ(table.time.size(), 14U);
+  EXPECT_THAT(table.variables,
+              ElementsAre(VitalsVariable{"ABP", "mmHg"}, VitalsVariable{"HR", "bpm"}));
+  EXPECT_EQ(table.counts.duplicates, 0);
+}
+
 TEST_F(VitalsWfdbTest, ARecordThatCannotBeReadIsLeftOutIfAskedFor) {
   write_record("a", "326 0 HR");
   write_record("b", "326 0 HR");
@@ -190,8 +261,8 @@ TEST_F(VitalsWfdbTest, RefusesWhatItCannotRead) {
   write_record("r", "326 0 HR");
   std::filesystem::remove(folder_.path("r.dat"));
   EXPECT_THAT(refusal({folder_.path("")}), HasSubstr("r.dat"));
-  write("r.hea", "r 1 1 4\nr.dat 80 1/bpm 16 0 80 326 0 HR\n");
-  EXPECT_THAT(refusal({folder_.path("r")}), HasSubstr("format 80"));
+  write("r.hea", "r 1 1 4\nr.dat 516 1/bpm 16 0 80 326 0 HR\n");
+  EXPECT_THAT(refusal({folder_.path("r")}), HasSubstr("format 516"));
   write("r.hea", "r 1 1 4\nr.dat 16 1/bpm\n");
   write("r.dat", std::string(8, '\0'));
   EXPECT_THAT(refusal({folder_.path("r")}), AllOf(HasSubstr("signal 0"), HasSubstr("description")));

@@ -59,6 +59,18 @@ TEST(HeatTableTest, SingleValuesStandBelowOnTheSameScale) {
   EXPECT_EQ(height(svg), before + 40);
 }
 
+TEST(HeatTableTest, WithoutRowsThereIsNoAxis) {
+  HeatTable table = two_rows();
+  const std::string tick = "text-anchor=\"middle\"";
+  EXPECT_THAT(heat_table_svg(table), HasSubstr(tick));
+  table.rows.clear();
+  table.values.clear();
+  table.columns = "no rows";
+  table.singles = {{"Age", 0.5}};
+  EXPECT_THAT(heat_table_svg(table), AllOf(Not(HasSubstr(tick)), HasSubstr(">no rows; red raises"),
+                                           HasSubstr("at most 0.5"), HasSubstr("+0.5")));
+}
+
 TEST(HeatTableTest, ATableOfNothingIsAPicture) {
   HeatTable table;
   table.singles = {{"Age", 0}};

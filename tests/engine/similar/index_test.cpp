@@ -120,6 +120,18 @@ TEST(IndexTest, CountsRowsThatNoSearchFinds) {
   EXPECT_EQ(Index::open(folder.path("i")).parts()[0]->segment.unfindable(), 2);
 }
 
+/// Numbers of the rows of the first 64 that satisfy all conditions: "03".
+std::string chosen_rows(const Index& index, const std::vector<std::string>& texts) {
+  std::vector<Condition> conditions;
+  for (const auto& text : texts) conditions.push_back(parse_condition(text, index.manifest()));
+  std::string rows;
+  const auto words = index.matching(0, conditions);
+  for (int row = 0; row < 64; ++row) {
+    if ((words[0] >> row & 1) != 0) rows += std::to_string(row);
+  }
+  return rows;
+}
+
 TEST(IndexTest, ConditionsChooseRows) {
   const TemporaryFolder folder;
   const auto site = attribute("site", AttributeKind::kText, {"A", "B", "", "A", "C"});
@@ -128,14 +140,7 @@ TEST(IndexTest, ConditionsChooseRows) {
                       false);
   const Index index = Index::open(folder.path("i"));
   const auto chosen = [&](const std::vector<std::string>& texts) {
-    std::vector<Condition> conditions;
-    for (const auto& text : texts) conditions.push_back(parse_condition(text, index.manifest()));
-    std::string rows;
-    const auto words = index.matching(0, conditions);
-    for (int row = 0; row < 64; ++row) {
-      if ((words[0] >> row & 1) != 0) rows += std::to_string(row);
-    }
-    return rows;
+    return chosen_rows(index, texts);
   };
   EXPECT_EQ(chosen({}), "01234");
   EXPECT_EQ(chosen({"site=A"}), "03");
@@ -154,6 +159,21 @@ TEST(IndexTest, ConditionsChooseRows) {
   EXPECT_EQ(chosen({"age!="}), "0124");
   EXPECT_EQ(chosen({"age=60", "site=C"}), "4");
   EXPECT_EQ(chosen({"site=D"}), "");
+}
+
+TEST(IndexTest, SpacesAroundTextCountNeitherInRowsNorInConditions) {
+  const TemporaryFolder folder;
+  const auto site = attribute("site", AttributeKind::kText, {" A", "A\t", "A", "  ", "", "B C"});
+  IndexWriter::create(folder.path("i"), {}, source_of(random_rows(6, 2, 1), names(6), {site}),
+                      false);
+  const Index index = Index::open(folder.path("i"));
+  for (const std::string condition : {"site=A", "site= A", "site = A \t", "site<B", "site!=B C"}) {
+    EXPECT_EQ(chosen_rows(index, {condition}), "012") << condition;
+  }
+  EXPECT_EQ(chosen_rows(index, {"site="}), "34") << "blank is missing";
+  EXPECT_EQ(chosen_rows(index, {"site!= "}), "0125");
+  EXPECT_EQ(chosen_rows(index, {"site= B C "}), "5");
+  EXPECT_EQ(chosen_rows(index, {"site=BC"}), "") << "spaces inside count";
 }
 
 TEST(IndexTest, RefusesConditionsThatMakeNoSense) {

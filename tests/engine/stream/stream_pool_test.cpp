@@ -197,6 +197,44 @@ TEST(StreamPool, RefusesADamagedSnapshotByNameAndStaysAsItWas) {
   SALUS_EXPECT_ERROR(narrow.restore(path), HasSubstr("more stays than the 4"));
 }
 
+TEST(StreamPool, OfADamagedSnapshotTheErrorSaysHowToGoOnFromTheOneBefore) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path("ward");
+  StreamPool pool(small_model()), other(small_model());
+  pool.push(std::vector<PoolEvent>{{"a", {0, "HR", 80}}}, 0, {}, 1);
+  pool.save(path);
+  test::write_test_file(path, std::vector<std::byte>(200, std::byte{7}));
+  SALUS_EXPECT_ERROR(other.restore(path), HasSubstr("There is none before it; move " + path));
+  pool.save(path + ".previous");
+  SALUS_EXPECT_ERROR(other.restore(path),
+                     HasSubstr("go on from that, move " + path + ".previous to " + path));
+  std::filesystem::rename(path + ".previous", path);
+  EXPECT_EQ(other.restore(path), 1);
+}
+
+TEST(StreamPool, RequiresBeforeItIsNeededThatASnapshotCanBeWritten) {
+  const test::TemporaryFolder folder;
+  require_snapshot_writable(folder.path("ward"));
+  EXPECT_THAT(folder.names(), ElementsAre()) << "it leaves nothing behind";
+  SALUS_EXPECT_ERROR(require_snapshot_writable(folder.path("no/ward")), HasSubstr("no/ward"));
+  SALUS_EXPECT_ERROR(require_snapshot_writable(folder.path()), HasSubstr("no regular file"));
+  SALUS_EXPECT_ERROR(require_snapshot_writable("/dev/null"), HasSubstr("no regular file"));
+  std::filesystem::create_directory(folder.path("ward.previous"));
+  SALUS_EXPECT_ERROR(require_snapshot_writable(folder.path("ward")), HasSubstr("ward.previous"));
+}
+
+TEST(StreamPool, AWriterThatFailsLeavesTheSnapshotAndNoOtherFile) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.path("ward");
+  StreamPool pool(small_model()), restored(small_model());
+  pool.push(std::vector<PoolEvent>{{"a", {0, "HR", 80}}}, 0, {}, 1);
+  pool.save(path);
+  std::filesystem::create_directory(path + ".previous");
+  SALUS_EXPECT_ERROR(pool.save(path), HasSubstr("ward.previous"));
+  EXPECT_THAT(folder.names(), ElementsAre("ward", "ward.previous"));
+  EXPECT_EQ(restored.restore(path), 1);
+}
+
 TEST(StreamPool, AKilledWriterLeavesAWholeSnapshot) {
   const test::TemporaryFolder folder;
   const std::string path = folder.path("ward");

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <sstream>
 
 #include "engine/infer/session.h"
 #include "engine/infer/weights.h"
@@ -269,6 +270,40 @@ TEST_F(RunTest, DataRootIsRelativeToTheConfiguration) {
   io::write_text(options.config_path, text);
   config = Config::parse_file(options.config_path);
   EXPECT_TRUE(train_run(config, registry, options).finished);
+}
+
+TEST_F(RunTest, NamesFilesThatAreMissingBeforeAFolderIsMade) {
+  const auto remove = [&](int i) { fs::remove(folder.file("case" + std::to_string(i) + ".npy")); };
+  for (int i = 0; i < 22; ++i) remove(i);
+  remove(30);  // of the validation part
+  remove(40);  // of the test part, which a run does not read
+  EXPECT_THAT(refusal({}, {"data.split.column=split"}),
+              AllOf(HasSubstr("The files of 23 of 36 cases are missing."),
+                    HasSubstr(folder.file("case0.npy") + " does not exist."),
+                    HasSubstr("case19.npy"), HasSubstr("and 3 more.")));
+  EXPECT_FALSE(fs::exists(folder.file("out")));
+}
+
+TEST_F(RunTest, RefusesAPartWithoutAnyLabelBeforeAFolderIsMade) {
+  const auto forget = [&](const std::string& part) {
+    std::istringstream lines(io::read_text(folder.file("labels.csv")));
+    std::string csv;
+    for (std::string line; std::getline(lines, line);) {
+      const auto label = line.find(',') + 1;
+      if (line.ends_with("," + part)) line.erase(label, 1);
+      csv += line + "\n";
+    }
+    io::write_text(folder.file("labels.csv"), csv);
+  };
+  forget("test");
+  forget("valid");
+  EXPECT_THAT(refusal({}, {"data.split.column=split"}),
+              AllOf(HasSubstr("no case of the validation part has a label"),
+                    HasSubstr("labels.csv (\"label\")")));
+  forget("train");
+  EXPECT_THAT(refusal({}, {"data.split.column=split"}),
+              HasSubstr("no case of the training part has a label"));
+  EXPECT_FALSE(fs::exists(folder.file("out")));
 }
 
 TEST_F(RunTest, RefusesTasksAndTablesThatDoNotFit) {

@@ -26,5 +26,18 @@ table = pa.table({
     "nothing": pa.nulls(3),
 })
 pq.write_table(table, OUT / "types.parquet", row_group_size=2)
+numbers = [300000.0, -0.0, 1e15, 999999999999999.0, -12345678.0, float("inf"), 2.5, float("nan"), None]
+pq.write_table(pa.table({
+    "double": pa.array(numbers, pa.float64()),
+    "float": pa.array([16777216.0, -0.0, 1e15, 3e9, -300000.0, float("-inf"), 2.5, float("nan"), None], pa.float32()),
+    "half": pa.array([2048.0, -0.0, 65504.0, 0.0, -300.0, float("inf"), 2.5, float("nan"), None], pa.float16()),
+}), OUT / "floats.parquet")
+pq.write_table(pa.table({
+    "string_view": pa.array(["a", "longer than twelve bytes", None], pa.string_view()),
+    "binary_view": pa.array([b"b", b"also longer than twelve", None], pa.binary_view()),
+    "fixed": pa.array([b"0001", b"0002", None], pa.binary(4)),
+}), OUT / "views.parquet")
+pq.write_table(pa.table({"id": [1], "stay": pa.array([datetime.timedelta(hours=1)], pa.duration("s"))}),
+               OUT / "durations.parquet")
 pq.write_table(pa.table({"id": [1], "list": [[1, 2]]}), OUT / "nested.parquet")
 pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), OUT / "repeated.parquet")

@@ -358,28 +358,5 @@ TEST(SimtFaultTest, PlainReadOfAnAtomicCounterIsARace) {
               AllOf(HasSubstr("Race"), HasSubstr("'count'[0]")));
 }
 
-__global__ void static_shared_kernel(float* out) {
-  SALUS_SHARED(float, first, [40 * 256]);
-  SALUS_SHARED(float, second, [9 * 256]);
-  if (threadIdx.x == 0) first[0] = second[0] = out[0] = 1;
-}
-
-__global__ void dynamic_shared_kernel(float* out) {
-  SALUS_SHARED(float, more, [256]);
-  SALUS_DYNAMIC_SHARED(float, tile);
-  if (threadIdx.x == 0) more[0] = tile[0] = out[0] = 1;
-}
-
-TEST(SimtFaultTest, MoreSharedMemoryThanAGpuHasIsRefused) {
-  const simt::Buffer<float> out("out", 1);
-  EXPECT_THAT(fault(kOneBlock, static_shared_kernel, out.data()),
-              AllOf(HasSubstr("50176 bytes of static shared memory"), HasSubstr("at most 49152")));
-  LaunchShape shape = kOneBlock;
-  shape.shared_bytes = 226 * 1024;
-  EXPECT_EQ(fault(shape, dynamic_shared_kernel, out.data()), "");
-  shape.shared_bytes += 4;
-  EXPECT_THAT(fault(shape, dynamic_shared_kernel, out.data()), HasSubstr("at most 232448"));
-}
-
 }  // namespace
 }  // namespace salus::kernels

@@ -77,6 +77,7 @@ Report Scheduler::run(void (*body)(void*), void* closure, std::size_t closure_by
   blockDim = block_;
   gridDim = grid_;
   for (Array* array : global_arrays()) array->forget_launch();
+  check_shared_bytes();
   order_.resize(static_cast<std::size_t>(grid_.x) * grid_.y * grid_.z);
   std::iota(order_.begin(), order_.end(), 0u);
   if (options_.shuffle) std::shuffle(order_.begin(), order_.end(), random_);

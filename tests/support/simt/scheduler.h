@@ -28,6 +28,11 @@ struct Failure : std::runtime_error {
 struct Options {
   std::uint64_t seed = 1;  ///< of the order of blocks and threads
   bool shuffle = true;     ///< false: in ascending order, which hides most faults of ordering
+  /// Bytes that the device gives a block at most: of H100, H200 and B200; an A100 has 163 KB.
+  std::size_t most_shared_bytes = 232448;
+  /// Whether more than kUnaskedSharedBytes is asked for as kernels/launch_cuda.h does; false: it is
+  /// not, as by a launch that goes another way.
+  bool ask_for_shared_memory = true;
   bool count_transactions = false;  ///< fill Traffic::transactions; several times slower
   /// Steps (accesses, changes of thread) of a block without a barrier, a collective or an exit,
   /// after which its threads count as waiting for ever.

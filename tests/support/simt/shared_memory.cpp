@@ -1,6 +1,7 @@
 // The part of the scheduler that owns a block's shared memory.
 #include <algorithm>
 
+#include "kernels/device.h"
 #include "tests/support/simt/scheduler.h"
 
 namespace simt {
@@ -11,19 +12,24 @@ const char kDynamicKey = 0;
 }  // namespace
 
 void Scheduler::check_shared_bytes() {
-  constexpr std::size_t kMostStatic = 48 * 1024;
-  constexpr std::size_t kMost = 227 * 1024;  // of a block on H100 and B200; an A100 has 163 KB
-  std::size_t all = 0;
-  for (const auto& [key, array] : shared_) all += array->bytes();
-  const std::size_t fixed = all - (shared_.contains(&kDynamicKey) ? dynamic_bytes_ : 0);
-  if (fixed > kMostStatic) {
+  constexpr std::size_t kUnasked = salus::kernels::kUnaskedSharedBytes;
+  std::size_t fixed = 0;
+  for (const auto& [key, array] : shared_) fixed += key == &kDynamicKey ? 0 : array->bytes();
+  // The launch's share counts whether or not the kernel ever names it.
+  const std::size_t all = fixed + dynamic_bytes_;
+  if (fixed > kUnasked) {
     fail("The kernel has " + std::to_string(fixed) +
-         " bytes of static shared memory; CUDA allows at most " + std::to_string(kMostStatic) +
-         ".");
+         " bytes of static shared memory; CUDA allows at most " + std::to_string(kUnasked) + ".");
   }
-  if (all > kMost) {
+  if (all > options_.most_shared_bytes) {
     fail("A block uses " + std::to_string(all) +
-         " bytes of shared memory; a GPU gives it at most " + std::to_string(kMost) + ".");
+         " bytes of shared memory; the GPU gives it at most " +
+         std::to_string(options_.most_shared_bytes) + ".");
+  }
+  if (all > kUnasked && !options_.ask_for_shared_memory) {
+    fail("A block uses " + std::to_string(all) +
+         " bytes of shared memory and the launch has not asked for them; CUDA gives at most " +
+         std::to_string(kUnasked) + " unasked (allow_shared_memory() in kernels/launch_cuda.h).");
   }
 }
 

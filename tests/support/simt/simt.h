@@ -4,11 +4,12 @@
 //
 // Threads are fibers that run one at a time; blocks run in random order, and at every barrier, warp
 // collective and atomic a random thread goes on. Errors (simt::Failure) are: barriers in divergent
-// flow, deadlock, wrong masks and exited lanes named in one, reads of uninitialised memory,
-// accesses outside of the registered arrays, misaligned vector accesses, and data races inside a
-// block (no barrier or __syncwarp between) or between blocks. The last three are found by the
-// access hooks (access_hooks.cpp) whatever the order that was drawn, and bytes are counted by them;
-// under AddressSanitizer, which excludes the hooks, an overrun stops the program.
+// flow, deadlock, wrong masks and exited lanes named in one, more shared memory than the device has
+// or the launch has asked for, reads of uninitialised memory, accesses outside of the registered
+// arrays, misaligned vector accesses, and data races inside a block (no barrier or __syncwarp
+// between) or between blocks. The last three are found by the access hooks (access_hooks.cpp)
+// whatever the order that was drawn, and bytes are counted by them; under AddressSanitizer, which
+// excludes the hooks, an overrun stops the program.
 //
 // A file that tests a body is called *_simt_test.cpp: tests/CMakeLists.txt builds those with the
 // hooks and lets kernels/device.h find CUDA's built-ins. kernels/device.h has the worked example.
@@ -36,8 +37,10 @@ Report launch(const salus::kernels::LaunchShape& shape, const Options& options,
     std::tuple<Parameters...> parameters;
   };
   Closure closure{kernel, {Parameters(std::forward<Arguments>(arguments))...}};
+  Options asked = options;
+  asked.ask_for_shared_memory &= salus::kernels::asks_for_shared_memory(shape);
   Scheduler scheduler({shape.grid.x, shape.grid.y, shape.grid.z},
-                      {shape.block.x, shape.block.y, shape.block.z}, shape.shared_bytes, options);
+                      {shape.block.x, shape.block.y, shape.block.z}, shape.shared_bytes, asked);
   const auto body = [](void* raw) {
     auto* called = static_cast<Closure*>(raw);
     std::apply(called->kernel, called->parameters);
