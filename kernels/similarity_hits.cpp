@@ -28,8 +28,12 @@ int hit_capacity(const SimilarityProblem& problem) {
 int drop_below_floor(Hit* hits, int count, int k, float& floor, float* scratch) {
   if (count < k) return count;
   for (int i = 0; i < count; ++i) scratch[i] = hits[i].lower;
-  std::nth_element(scratch, scratch + k - 1, scratch + count, std::greater<float>());
-  floor = std::max(floor, scratch[k - 1]);
+  if (k == 1) {
+    floor = std::max(floor, *std::max_element(scratch, scratch + count));
+  } else {
+    std::nth_element(scratch, scratch + k - 1, scratch + count, std::greater<float>());
+    floor = std::max(floor, scratch[k - 1]);
+  }
   const float least = floor;
   return static_cast<int>(
       std::remove_if(hits, hits + count, [=](const Hit& hit) { return hit.upper < least; }) - hits);
@@ -70,10 +74,7 @@ void HitSink::make_room(int query) {
     problem_.exact ? make_room_exactly(query) : make_room_by_dropping(query);
   }
   state.limit = std::min(capacity_, 2 * state.count + kSpare);
-  // What was dropped has spoilt the certificate up to there: rows below add nothing.
-  const float least = std::max(state.floor, state.dropped);
-  memory_.floors[query] = least / state.scale + state.shift;
-  memory_.thresholds[query] = memory_.floors[query] - memory_.errors[query];
+  set_threshold(query);
 }
 
 void HitSink::make_room_exactly(int query) {

@@ -77,9 +77,13 @@ class HitSink {
     if (filtered_ && !allowed(query, id)) return;
     HitState& state = memory_.states[query];
     const float error = memory_.errors[query];
-    memory_.hits[std::int64_t{query} * capacity_ + state.count++] = {
-        (value - error - state.shift) * state.scale, (value + error - state.shift) * state.scale,
-        id};
+    const Hit hit = {(value - error - state.shift) * state.scale,
+                     (value + error - state.shift) * state.scale, id};
+    memory_.hits[std::int64_t{query} * capacity_ + state.count++] = hit;
+    if (problem_.k == 1 && hit.lower > state.floor) {
+      state.floor = hit.lower;
+      set_threshold(query);
+    }
     if (state.count >= state.limit) make_room(query);
   }
 
@@ -87,6 +91,14 @@ class HitSink {
   bool allowed(int query, std::int64_t id) const {
     const QueryPlan& plan = plans_[query];
     return id != plan.exclude && (plan.mask == nullptr || (plan.mask[id / 64] >> (id % 64) & 1));
+  }
+  /// By the floor, and by what was dropped: that has spoilt the certificate up to there, so that rows
+  /// below add nothing.
+  void set_threshold(int query) {
+    const HitState& state = memory_.states[query];
+    const float least = state.floor > state.dropped ? state.floor : state.dropped;
+    memory_.floors[query] = least / state.scale + state.shift;
+    memory_.thresholds[query] = memory_.floors[query] - memory_.errors[query];
   }
   void make_room(int query);
   void make_room_exactly(int query);

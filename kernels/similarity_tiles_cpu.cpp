@@ -1,11 +1,15 @@
 // The readers of kernels/similarity for every instruction set: row by row for few queries, and
 // float32 tiles where there is no matrix unit.
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <type_traits>
 
 #include "kernels/similarity_scan.h"
 #include "kernels/similarity_values.h"
 
+// Tiles need vectors in arrays.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/similarity_tiles_cpu.cpp"
 #include <hwy/cache_control.h>
@@ -26,26 +30,25 @@ using VU = hn::Vec<DU>;
 
 #include "kernels/convert-inl.h"
 
-HWY_INLINE int tile_lanes() { return static_cast<int>(hn::Lanes(D())); }
+constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
 
 /// The sum of row * query in float32. Four sums hide the additions' latency; the rows come one by
 /// one, in the order in which they lie in memory, which is what hardware prefetch follows.
 template <typename T>
 HWY_INLINE float dot_row(const T* row, const float* query, int dim) {
-  const int step = tile_lanes();
   V s0 = hn::Zero(D()), s1 = s0, s2 = s0, s3 = s0;
   int d = 0;
   if (kVectorised<T>) {
     const auto add = [&](int at, V s) {
       return hn::MulAdd(load_as_float(D(), row + at), hn::LoadU(D(), query + at), s);
     };
-    for (; d + 4 * step <= dim; d += 4 * step) {
+    for (; d + 4 * kLanes <= dim; d += 4 * kLanes) {
       s0 = add(d, s0);
-      s1 = add(d + step, s1);
-      s2 = add(d + 2 * step, s2);
-      s3 = add(d + 3 * step, s3);
+      s1 = add(d + kLanes, s1);
+      s2 = add(d + 2 * kLanes, s2);
+      s3 = add(d + 3 * kLanes, s3);
     }
-    for (; d + step <= dim; d += step) s0 = add(d, s0);
+    for (; d + kLanes <= dim; d += kLanes) s0 = add(d, s0);
   }
   float sum = hn::GetLane(hn::SumOfLanes(D(), hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
   for (; d < dim; ++d) sum += to_float(row[d]) * query[d];
@@ -79,8 +82,7 @@ HWY_INLINE float dot_row(const std::int8_t* row, const std::int16_t* query, int 
 /// Reports the rows of a block whose V reaches the threshold of one query.
 void filter_rows(const BlockScan& scan, const float* sums, int query) {
   const float unit = scan.units[query];
-  const int step = tile_lanes();
-  for (int row = 0; row < scan.count; row += step) {
+  for (int row = 0; row < scan.count; row += kLanes) {
     V v = hn::Mul(hn::LoadU(D(), sums + row), hn::Set(D(), unit));
     v = hn::Mul(v, hn::LoadU(D(), scan.multipliers + row));
     if (scan.offsets != nullptr) v = hn::Add(v, hn::LoadU(D(), scan.offsets + row));
@@ -88,7 +90,7 @@ void filter_rows(const BlockScan& scan, const float* sums, int query) {
     if (hn::AllFalse(D(), hn::Ge(v, least))) continue;
     HWY_ALIGN float values[16];
     hn::Store(v, D(), values);
-    for (int i = 0; i < step; ++i) {
+    for (int i = 0; i < kLanes; ++i) {
       if (values[i] >= scan.hits->thresholds()[query]) scan.hits->take(query, row + i, values[i]);
     }
   }
@@ -131,40 +133,64 @@ void scan_vector(const BlockScan& scan) {
   }
 }
 
-/// Products of 4 rows and the 16 queries of a tile, into values[4][16].
-HWY_INLINE void multiply_float_tile(const float* rows, std::int64_t pitch, const float* queries,
-                                    int dim, float* values) {
-  const int step = tile_lanes();
-  for (int c = 0; c < kTileQueries; c += step) {
-    V s0 = hn::Zero(D()), s1 = s0, s2 = s0, s3 = s0;
-    for (int d = 0; d < dim; ++d) {
-      const V q = hn::LoadU(D(), queries + d * kTileQueries + c);
-      s0 = hn::MulAdd(hn::Set(D(), rows[d]), q, s0);
-      s1 = hn::MulAdd(hn::Set(D(), rows[pitch + d]), q, s1);
-      s2 = hn::MulAdd(hn::Set(D(), rows[2 * pitch + d]), q, s2);
-      s3 = hn::MulAdd(hn::Set(D(), rows[3 * pitch + d]), q, s3);
+#define SALUS_TILE_UNROLL _Pragma("GCC unroll 8")
+
+/// Vectors of queries side by side, and rows: so many sums that additions never wait for each other.
+constexpr int kVectors = kLanes >= kTileQueries ? 1 : 2;
+constexpr int kRows = kLanes >= kTileQueries ? 8 : 4;
+
+/// Reports which of kRows rows' selection values reach the thresholds of a vector of queries.
+HWY_INLINE void report_column(const BlockScan& scan, const V (&values)[kRows][kVectors], int v,
+                              int row, int query) {
+  const float* thresholds = scan.hits->thresholds() + query;
+  const V least = hn::LoadU(D(), thresholds);
+  auto any = hn::Ge(values[0][v], least);
+  SALUS_TILE_UNROLL for (int r = 1; r < kRows; ++r) any = hn::Or(any, hn::Ge(values[r][v], least));
+  if (hn::AllFalse(D(), any)) return;
+  HWY_ALIGN float lanes[16];
+  for (int r = 0; r < kRows; ++r) {
+    std::uint8_t bits[8] = {};
+    hn::StoreMaskBits(D(), hn::Ge(values[r][v], least), bits);
+    unsigned reached = bits[0] | unsigned{bits[1]} << 8;
+    if (reached == 0) continue;
+    hn::Store(values[r][v], D(), lanes);
+    for (; reached != 0; reached &= reached - 1) {
+      const int i = std::countr_zero(reached);
+      if (lanes[i] >= thresholds[i]) scan.hits->take(query + i, row + r, lanes[i]);
     }
-    hn::StoreU(s0, D(), values + c);
-    hn::StoreU(s1, D(), values + kTileQueries + c);
-    hn::StoreU(s2, D(), values + 2 * kTileQueries + c);
-    hn::StoreU(s3, D(), values + 3 * kTileQueries + c);
   }
 }
 
-void filter_float_tile(const BlockScan& scan, const float* values, int row, int query) {
-  const int step = tile_lanes();
-  for (int r = 0; r < 4; ++r) {
-    const V a = hn::Set(D(), scan.multipliers[row + r]);
-    const V b = hn::Set(D(), scan.offsets != nullptr ? scan.offsets[row + r] : 0.0f);
-    for (int c = 0; c < kTileQueries; c += step) {
-      const float* thresholds = scan.hits->thresholds() + query + c;
-      const V v = hn::MulAdd(hn::LoadU(D(), values + r * kTileQueries + c), a, b);
-      if (hn::AllFalse(D(), hn::Ge(v, hn::LoadU(D(), thresholds)))) continue;
-      HWY_ALIGN float lanes[16];
-      hn::Store(v, D(), lanes);
-      for (int i = 0; i < step; ++i) {
-        if (lanes[i] >= thresholds[i]) scan.hits->take(query + c + i, row + r, lanes[i]);
+/// kRows decoded rows and the 16 queries of a tile: products, selection values, reports.
+HWY_INLINE void scan_float_tile(const BlockScan& scan, const float* rows, std::int64_t pitch,
+                                const float* queries, int row, int query) {
+  const D d;
+  for (int c = 0; c < kTileQueries; c += kVectors * kLanes) {
+    V sums[kRows][kVectors];
+    SALUS_TILE_UNROLL for (int r = 0; r < kRows; ++r) {
+      SALUS_TILE_UNROLL for (int v = 0; v < kVectors; ++v) sums[r][v] = hn::Zero(d);
+    }
+    for (int i = 0; i < scan.plan.dim; ++i) {
+      V of_queries[kVectors];
+      SALUS_TILE_UNROLL for (int v = 0; v < kVectors; ++v) {
+        of_queries[v] = hn::LoadU(d, queries + i * kTileQueries + c + v * kLanes);
       }
+      SALUS_TILE_UNROLL for (int r = 0; r < kRows; ++r) {
+        const V of_row = hn::Set(d, rows[r * pitch + i]);
+        SALUS_TILE_UNROLL for (int v = 0; v < kVectors; ++v) {
+          sums[r][v] = hn::MulAdd(of_row, of_queries[v], sums[r][v]);
+        }
+      }
+    }
+    SALUS_TILE_UNROLL for (int r = 0; r < kRows; ++r) {
+      const V a = hn::Set(d, scan.multipliers[row + r]);
+      const V b = hn::Set(d, scan.offsets != nullptr ? scan.offsets[row + r] : 0.0f);
+      SALUS_TILE_UNROLL for (int v = 0; v < kVectors; ++v) {
+        sums[r][v] = hn::MulAdd(sums[r][v], a, b);
+      }
+    }
+    SALUS_TILE_UNROLL for (int v = 0; v < kVectors; ++v) {
+      report_column(scan, sums, v, row, query + c + v * kLanes);
     }
   }
 }
@@ -173,7 +199,7 @@ void filter_float_tile(const BlockScan& scan, const float* values, int row, int 
 void decode_unscaled(const std::int8_t* from, int dim, float* to) {
   const hn::Rebind<std::int8_t, D> stored;
   int d = 0;
-  for (; d + tile_lanes() <= dim; d += tile_lanes()) {
+  for (; d + kLanes <= dim; d += kLanes) {
     hn::StoreU(hn::ConvertTo(D(), hn::PromoteTo(DI(), hn::LoadU(stored, from + d))), D(), to + d);
   }
   for (; d < dim; ++d) to[d] = static_cast<float>(from[d]);
@@ -184,7 +210,6 @@ void scan_float_tiles(const BlockScan& scan) {
   const std::int64_t tile_floats = scan.plan.packed_bytes() / 4;
   const std::int64_t pitch = scan.plan.decoded_bytes() / (kTileRows * 4);
   float* decoded = reinterpret_cast<float*>(scan.decoded);
-  HWY_ALIGN float values[4 * kTileQueries];
   for (int row = 0; row < scan.count; row += kTileRows) {
     for (int r = 0; r < kTileRows; ++r) {
       const std::int64_t i = scan.first + std::min(row + r, scan.count - 1);
@@ -197,9 +222,8 @@ void scan_float_tiles(const BlockScan& scan) {
     }
     for (int tile = 0; tile < scan.tiles; ++tile) {
       const float* queries = static_cast<const float*>(scan.packed) + tile * tile_floats;
-      for (int r = 0; r < kTileRows; r += 4) {
-        multiply_float_tile(decoded + r * pitch, pitch, queries, dim, values);
-        filter_float_tile(scan, values, row + r, tile * kTileQueries);
+      for (int r = 0; r < kTileRows; r += kRows) {
+        scan_float_tile(scan, decoded + r * pitch, pitch, queries, row + r, tile * kTileQueries);
       }
     }
   }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <system_error>
 
@@ -18,8 +19,15 @@ void print_remark(const std::string& line) { std::fputs((line + "\n").c_str(), s
 void flush_results() {
   errno = 0;
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  end_if_reader_left(errno);
   const auto reason = std::error_code(errno == 0 ? EIO : errno, std::generic_category()).message();
   throw Error(fmt::format("Cannot write the results to standard output: {}.", reason));
+}
+
+void end_if_reader_left(int error) {
+  if (error != EPIPE) return;
+  std::signal(SIGPIPE, SIG_DFL);  // ignored until here, for the sake of stderr
+  std::raise(SIGPIPE);
 }
 
 void print_skipped(const std::string& reason) { print_remark("skipped: " + reason); }

@@ -13,8 +13,12 @@ enum Exit { kDone = 0, kFailed = 1, kWrongUse = 2, kSomeSkipped = 3 };
 void print_remark(const std::string& line);
 
 /// Makes what was printed to stdout reach it. \throws Error if it cannot be written: the results would
-/// be lost.
+/// be lost. Ends the process as SIGPIPE does, quietly, if stdout's reader has gone (`| head`).
 void flush_results();
+
+/// Ends the process as SIGPIPE does if `error`, met when stdout was written, says that its reader has
+/// gone.
+void end_if_reader_left(int error);
 
 /// Says on stderr that an input is left out, and why: a sentence that names it.
 void print_skipped(const std::string& reason);

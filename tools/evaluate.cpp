@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "engine/evaluate/evaluation.h"
 #include "engine/io/error.h"
@@ -25,11 +27,15 @@ struct Options {
   std::optional<double> refractory, longest_lead;
 };
 
+/// \param told  why inputs were left out, as said already.
 void compare_with(const std::string& path, const Registry& zoo, const Options& options,
-                  const evaluate::EvaluationOptions& how, EvaluationFindings& findings) {
+                  const evaluate::EvaluationOptions& how, const std::set<std::string>& told,
+                  EvaluationFindings& findings) {
   const auto other = infer::Session::load(path, zoo, options.common.device);
-  const auto told_before = [](const std::string&) {};
-  const auto cases = options.data.score(other, options.common.threads, told_before);
+  const auto tell_new = [&told](const std::string& reason) {
+    if (told.count(reason) == 0) print_skipped(reason);
+  };
+  const auto cases = options.data.score(other, options.common.threads, tell_new);
   findings.against_path = path;
   findings.comparisons =
       evaluate::compare(findings.scored.predictions, cases.scored.predictions, how.operating_points,
@@ -37,13 +43,13 @@ void compare_with(const std::string& path, const Registry& zoo, const Options& o
                         how.level, how.steps.label_lead);
 }
 
-/// What the figures do not hold for.
-void note_unreadable(std::size_t unreadable, std::size_t cases, evaluate::Evaluation& evaluation) {
-  if (unreadable == 0) return;
+/// What the figures do not hold for. An input may be many cases: windows of one record.
+void note_left_out(std::size_t inputs, evaluate::Evaluation& evaluation) {
+  if (inputs == 0) return;
   auto& notes = evaluation.notes;
   notes.insert(notes.begin(),
-               fmt::format("{} of {} cases could not be read and are not in these figures.",
-                           unreadable, cases));
+               fmt::format("{} {} could not be read or scored and {} not in these figures.", inputs,
+                           inputs == 1 ? "input" : "inputs", inputs == 1 ? "is" : "are"));
 }
 
 void write_results(const std::string& folder, const EvaluationFindings& findings,
@@ -70,9 +76,12 @@ int evaluate_bundle(const Options& options) {
   Registry zoo;
   register_zoo(zoo);
   const auto session = infer::Session::load(options.bundle, zoo, options.common.device);
-  auto [dataset, scored, unreadable] =
-      options.data.score(session, options.common.threads, print_skipped);
-  const auto all = unreadable + static_cast<std::size_t>(dataset->size());
+  std::set<std::string> told;
+  const auto tell = [&told](const std::string& reason) {
+    print_skipped(reason);
+    told.insert(reason);
+  };
+  auto [dataset, scored, unreadable] = options.data.score(session, options.common.threads, tell);
   EvaluationFindings findings;
   findings.bundle_path = options.bundle;
   findings.data_path = options.data.path;
@@ -85,11 +94,11 @@ int evaluate_bundle(const Options& options) {
   how.steps.alarms = alarm_times(options, how.steps.alarms);
   findings.steps = how.steps;
   findings.evaluation = evaluate::evaluate(findings.scored.predictions, how);
-  note_unreadable(unreadable, all, findings.evaluation);
+  note_left_out(unreadable, findings.evaluation);
   findings.timing = infer::measure(session, *dataset, findings.scored, options.passes,
                                    options.alone, options.common.threads);
   if (!options.against.empty()) {
-    compare_with(options.against, zoo, options, how, findings);
+    compare_with(options.against, zoo, options, how, told, findings);
   }
   if (options.common.json) {
     fmt::print("{}", metrics_json(findings));
@@ -98,7 +107,7 @@ int evaluate_bundle(const Options& options) {
     fmt::print("{}", findings.comparisons.empty() ? "" : evaluate::to_text(findings.comparisons));
   }
   write_results(options.out, findings, session, *dataset);
-  return status_of(unreadable, all);
+  return unreadable == 0 ? kDone : kSomeSkipped;
 }
 
 }  // namespace

@@ -101,6 +101,7 @@ class Follower {
       begin = i;
       if (discharges) {
         pool_.discharge(all[i].stay);
+        ++discharges_;
         ++begin;
       } else {
         waiting.insert(all[i].stay);
@@ -128,7 +129,7 @@ class Follower {
 
   /// What became of the rows, on stderr. \returns the exit status.
   int tell_tally() const {
-    const stream::StreamTally tally{pool_.fates(), unreadable_, turned_away_};
+    const stream::StreamTally tally{pool_.fates(), unreadable_, turned_away_, discharges_};
     if (const auto remarks = stream::stream_remarks(tally, *model_); !remarks.empty()) {
       print_remark(remarks);
     }
@@ -190,7 +191,7 @@ class Follower {
     print(stay, risk);
   };
   Clock::time_point saved_ = Clock::now();
-  std::int64_t unreadable_ = 0, turned_away_ = 0;
+  std::int64_t unreadable_ = 0, turned_away_ = 0, discharges_ = 0;
 };
 
 }  // namespace

@@ -32,6 +32,7 @@ void print_error(const std::exception& error) {
 /// fmt and the streams say no more than that some file cannot be written.
 void print_system_error(const std::system_error& error) {
   if (std::ferror(stdout) == 0) return print_error(error);
+  salus::tools::end_if_reader_left(error.code().value());
   salus::tools::print_remark(
       "error: Cannot write the results to standard output: " + error.code().message() + ".");
 }
@@ -74,7 +75,7 @@ int run(CLI::App& app, int argc, char** argv, const int& exit_status) {
 
 int main(int argc, char** argv) {
   fill_closed_streams();
-  std::signal(SIGPIPE, SIG_DFL);  // `salus predict ... | head` ends quietly
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of stderr that goes away ends nothing
   CLI::App app("Trains, evaluates and serves deep-learning models for medicine.", "salus");
   app.set_version_flag("--version", "salus " SALUS_VERSION);
   app.require_subcommand(1);

@@ -47,8 +47,9 @@ std::unique_ptr<data::Source> StayData::open(const infer::Bundle& bundle,
                                              const std::vector<std::string>& paths, int threads,
                                              const data::Unreadable& unreadable) const {
   const Config transform = bundle.transform_table();
-  auto source = data::open_source(config(transform.get_string("source", "long"), paths), transform,
-                                  bundle.task, threads, unreadable);
+  auto data = config(transform.get_string("source", "long"), paths);
+  data.override_with("check_labels", "false");
+  auto source = data::open_source(data, transform, bundle.task, threads, unreadable);
   tell_remarks(*source);
   return source;
 }

@@ -100,7 +100,8 @@ Columns resolve(const io::TextTable& table, const Config& data, const Task& task
                                  data.where("labels"), columns.labels.size(), expected));
   }
   if (data.has("patient")) {
-    columns.patient = require_column(table, data.get_string("patient"), path);
+    const std::string name = data.get_string("patient");
+    if (!name.empty()) columns.patient = require_column(table, name, path);
   } else {
     columns.patient = table.column("patient_id");
   }

@@ -55,8 +55,11 @@ std::string fill_patients(std::vector<ImageCase>& cases, int threads) {
                : "The DICOM files name one patient only: cases are divided by image.";
   }
   for (std::size_t i = 0; i < cases.size(); ++i) cases[i].info.patient = std::move(found[i]);
-  return fmt::format("Patients are those of the DICOM headers: {} of {} images{}.", patients.size(),
-                     cases.size(), all_named ? "" : ", some of which name none");
+  return fmt::format(
+      "Patients are those of the DICOM headers: {} of {} images{}. [data] patient = \"\" leaves "
+      "them "
+      "out.",
+      patients.size(), cases.size(), all_named ? "" : ", some of which name none");
 }
 
 }  // namespace salus::data

@@ -177,6 +177,8 @@ std::uint64_t ImageDataset::content_hash(std::int64_t i) const {
   return hash_pixels(impl_->read(i).pixels);
 }
 
+const Transform& ImageDataset::transform() const { return *impl_->transform; }
+
 io::Image ImageDataset::image(std::int64_t i) const { return impl_->read(i); }
 
 void ImageDataset::cache(const std::function<void(std::int64_t, std::int64_t)>& progress) {

@@ -25,7 +25,8 @@ struct ImageCase {
 ///   manifest = "labels.csv"   # CSV or Parquet with a header
 ///   file = "file"             # column of the path ("file"); a folder is one DICOM series
 ///   label = "contrast"        # column; or labels = ["a", "b"]; empty cell = not known
-///   patient = "patient_id"    # column ("patient_id" if there is one)
+///   patient = "patient_id"    # column ("patient_id" if there is one); "" for no patients, not even
+///                             # those of DICOM headers
 ///   subgroups = ["view"]      # columns
 ///   # or
 ///   npz = "pneumoniamnist.npz"  # arrays train_images, train_labels, val_images, ... (MedMNIST)
@@ -51,6 +52,8 @@ class ImageDataset : public Dataset {
 
   /// The image as stored, for reports and explanations.
   io::Image image(std::int64_t i) const;
+
+  const Transform& transform() const;
 
   void cache(const std::function<void(std::int64_t, std::int64_t)>& progress = {}) override;
   std::int64_t cache_bytes() const override;

@@ -3,6 +3,13 @@
 #include "engine/data/header_patients.h"
 
 namespace salus::data {
+namespace {
+
+bool without_patients(const Config& data) {
+  return data.has("patient") && data.get_string("patient").empty();
+}
+
+}  // namespace
 
 ImageSource::ImageSource(const Config& data, const Config& transform, const Task& task, int threads)
     : cases_(read_cases(data, task)),
@@ -10,7 +17,7 @@ ImageSource::ImageSource(const Config& data, const Config& transform, const Task
       transform_toml_(transform.to_toml()),
       task_(task),
       threads_(threads),
-      remarks_(fill_patients(cases_, threads)) {
+      remarks_(without_patients(data) ? "" : fill_patients(cases_, threads)) {
   for (const ImageCase& item : cases_) infos_.push_back(item.info);
 }
 

@@ -9,7 +9,7 @@
 namespace salus::data {
 
 /// Images of a manifest, an NPZ or class folders (see read_cases); patients that these do not name are
-/// those of DICOM headers (see fill_patients).
+/// those of DICOM headers (see fill_patients), unless [data] patient = "".
 class ImageSource : public Source {
  public:
   ImageSource(const Config& data, const Config& transform, const Task& task, int threads);

@@ -88,6 +88,7 @@ std::vector<std::string> yes_no_columns(const Config& data, const Task& task,
                                         const StayTransform& transform) {
   const bool numbers = task.kind == TaskKind::kRegression ||
                        (task.kind == TaskKind::kMulticlass && data.has("label"));
+  if (!data.get_bool("check_labels", true)) return {};
   const bool made = data.has("onset") || data.has("next") || !transform.targets().empty();
   return numbers || made ? std::vector<std::string>{} : wanted_columns(data, task);
 }

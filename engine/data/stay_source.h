@@ -24,6 +24,7 @@ namespace salus::data {
 ///                                    # Of classes one column of their numbers, or one of 0 and 1 each.
 ///                                    # Columns of labels of steps ("SepsisLabel") make a model that
 ///                                    # scores every step; of the labels in one bin the last counts
+///   check_labels = true              # false: whatever they are, as where stays are only to be scored
 ///   onset = "onset_hour"             # or next = ["HR"]: labels of steps that are made of the data;
 ///                                    # see TargetSpec for these keys
 ///   subgroups = ["ICUType", "Age:65"]  # static columns as read; "Age:65" makes two, below and from

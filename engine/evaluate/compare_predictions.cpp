@@ -21,6 +21,13 @@ void check_same_cases(const Predictions& a, const Predictions& b) {
     throw Error(fmt::format("The two models scored {} and {} cases; they must be the same cases.",
                             a.targets.size(), b.targets.size()));
   }
+  if (a.ids != b.ids) {
+    const auto at = std::mismatch(a.ids.begin(), a.ids.end(), b.ids.begin(), b.ids.end()).first;
+    throw Error(fmt::format(
+        "The two models scored different cases, from number {} on: what one of them refuses, or "
+        "cannot read, must be left out for both.",
+        at - a.ids.begin()));
+  }
   for (std::size_t i = 0; i < a.targets.size(); ++i) {
     for (std::size_t l = 0; l < a.labels.size(); ++l) {
       const double x = a.targets[i][l], y = b.targets[i][l];

@@ -4,17 +4,20 @@
 
 #include <algorithm>
 #include <bit>
+#include <type_traits>
 
 namespace salus::infer {
 namespace {
 
-/// Values whose exponent is all ones (IEEE 754): NaN and infinity. Counted without a branch, so that
-/// the compiler makes vectors of it.
-template <typename T, typename Bits>
-std::int64_t not_finite(const T* values, std::int64_t count, Bits exponent) {
+/// Values whose exponent is all ones (IEEE 754) in the float32 that is scored: NaN and infinity. Counted
+/// without a branch, so that the compiler makes vectors of it.
+template <typename T>
+std::int64_t not_finite(const T* values, std::int64_t count) {
+  constexpr std::uint32_t kExponent = 0x7f800000;
   std::int64_t found = 0;
   for (std::int64_t i = 0; i < count; ++i) {
-    found += (std::bit_cast<Bits>(values[i]) & exponent) == exponent ? 1 : 0;
+    const auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(values[i]));
+    found += (bits & kExponent) == kExponent ? 1 : 0;
   }
   return found;
 }
@@ -22,18 +25,21 @@ std::int64_t not_finite(const T* values, std::int64_t count, Bits exponent) {
 std::int64_t not_finite(const io::Pixels& pixels, std::int64_t frame) {
   const std::int64_t count = pixels.values_per_frame();
   if (pixels.type == io::PixelType::kF32) {
-    return not_finite(pixels.frame_as<float>(frame), count, std::uint32_t{0x7f800000});
+    return not_finite(pixels.frame_as<float>(frame), count);
   }
   if (pixels.type != io::PixelType::kF64) return 0;
-  return not_finite(pixels.frame_as<double>(frame), count, std::uint64_t{0x7ff0000000000000});
+  return not_finite(pixels.frame_as<double>(frame), count);
 }
 
 template <typename T>
 bool all_within(const io::Pixels& pixels, std::int64_t frame, const io::PaddingRange& padding) {
   const T* values = pixels.frame_as<T>(frame);
-  return std::all_of(values, values + pixels.values_per_frame(), [&padding](T stored) {
-    const auto value = static_cast<double>(stored);
-    return value >= padding.low && value <= padding.high;
+  // As scored: what is wider than 16 bits becomes float32.
+  using Scored = std::conditional_t<sizeof(T) <= 2, double, float>;
+  const auto low = static_cast<Scored>(padding.low), high = static_cast<Scored>(padding.high);
+  return std::all_of(values, values + pixels.values_per_frame(), [=](T stored) {
+    const auto value = static_cast<Scored>(stored);
+    return value >= low && value <= high;
   });
 }
 
@@ -82,6 +88,13 @@ std::vector<std::string> pixel_mismatches(const io::Image& image,
         count == 1 ? "All pixels are padding; there is no picture to score."
                    : fmt::format("{} of the {} frames to score are all padding.", padded, count));
   }
+  return sentences;
+}
+
+std::vector<std::string> image_mismatches(const Acceptance& accepts, const io::Image& image,
+                                          const std::vector<std::int64_t>& frames) {
+  std::vector<std::string> sentences = accepts.mismatches(image);
+  for (auto& sentence : pixel_mismatches(image, frames)) sentences.push_back(std::move(sentence));
   return sentences;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/infer/bundle.h"
 #include "engine/io/image.h"
 
 namespace salus::infer {
@@ -14,6 +15,10 @@ namespace salus::infer {
 /// are not looked at where the file declares no padding, and frames with a picture no further than
 /// their first pixel of it.
 std::vector<std::string> pixel_mismatches(const io::Image& image,
+                                          const std::vector<std::int64_t>& frames);
+
+/// Those sentences after what `accepts` says of the image: all that a bundle refuses it for.
+std::vector<std::string> image_mismatches(const Acceptance& accepts, const io::Image& image,
                                           const std::vector<std::int64_t>& frames);
 
 }  // namespace salus::infer

@@ -12,6 +12,7 @@
 #include "engine/data/lines_below.h"
 #include "engine/data/stay_transform.h"
 #include "engine/data/thread_pool.h"
+#include "engine/infer/pixel_check.h"
 #include "engine/io/error.h"
 
 namespace salus::infer {
@@ -28,15 +29,25 @@ struct Group {
   std::vector<std::pair<std::int64_t, std::string>> unreadable;  ///< other positions, and why
 };
 
-/// \param tolerant  notes images that cannot be read instead of throwing.
-Group read_images(const data::ImageDataset& dataset, std::int64_t begin, std::int64_t end,
-                  bool tolerant, data::ThreadPool& pool) {
+/// Why an image that was read cannot be scored; nothing if it can.
+std::optional<std::string> refusal(const Session& session, const io::Image& image,
+                                   const std::string& id) {
+  if (!session.bundle().accepts.refuse) return std::nullopt;
+  const auto mismatches = session.mismatches(image);
+  if (mismatches.empty()) return std::nullopt;
+  return fmt::format("{}: {}", id, fmt::join(mismatches, " "));
+}
+
+/// \param tolerant  notes images that cannot be read or scored instead of throwing.
+Group read_images(const Session& session, const data::ImageDataset& dataset, std::int64_t begin,
+                  std::int64_t end, bool tolerant, data::ThreadPool& pool) {
   std::vector<io::Image> images(end - begin);
   std::vector<std::optional<std::string>> failures(end - begin);
   pool.for_each(end - begin, [&](std::int64_t i) {
     try {
       images[i] = dataset.image(begin + i);
-    } catch (const std::exception& error) {
+      if (tolerant) failures[i] = refusal(session, images[i], dataset.info(begin + i).id);
+    } catch (const Error& error) {
       if (!tolerant) throw;
       failures[i] = error.what();
     }
@@ -54,10 +65,10 @@ Group read_images(const data::ImageDataset& dataset, std::int64_t begin, std::in
   return group;
 }
 
-Group read_group(const data::Dataset& dataset, std::int64_t begin, std::int64_t end, bool tolerant,
-                 data::ThreadPool& pool) {
+Group read_group(const Session& session, const data::Dataset& dataset, std::int64_t begin,
+                 std::int64_t end, bool tolerant, data::ThreadPool& pool) {
   if (const auto* images = dynamic_cast<const data::ImageDataset*>(&dataset)) {
-    return read_images(*images, begin, end, tolerant, pool);
+    return read_images(session, *images, begin, end, tolerant, pool);
   }
   Group group;
   for (std::int64_t i = begin; i < end; ++i) {
@@ -175,7 +186,8 @@ ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, 
   const std::int64_t size = std::max<std::int64_t>(1, session.bundle().micro_batch);
   const auto read_at = [&](std::int64_t begin) {
     const auto end = std::min(dataset.size(), begin + size);
-    return read_group(dataset, begin, end, /*tolerant=*/static_cast<bool>(unreadable), pool);
+    return read_group(session, dataset, begin, end, /*tolerant=*/static_cast<bool>(unreadable),
+                      pool);
   };
   const auto start = Clock::now();
   std::future<Group> next;
@@ -199,15 +211,16 @@ void refuse_unaccepted(const Acceptance& accepts, const data::Dataset& dataset, 
   std::vector<std::string> reasons(dataset.size());
   data::ThreadPool pool(threads);
   pool.for_each(dataset.size(), [&](std::int64_t i) {
-    const auto mismatches = accepts.mismatches(images->image(i));
+    const io::Image image = images->image(i);
+    const auto mismatches = image_mismatches(accepts, image, images->transform().frames(image));
     if (mismatches.empty()) return;
     reasons[i] = fmt::format("{}: {}", dataset.info(i).id, fmt::join(mismatches, " "));
   });
   std::erase(reasons, "");
   if (reasons.empty()) return;
   throw Error(
-      fmt::format("{} of {} images do not fit [accept], so that the bundle would refuse them. "
-                  "Mend [accept] or leave them out:{}",
+      fmt::format("{} of {} images do not fit [accept] or show nothing, so that the bundle would "
+                  "refuse them. Mend [accept] or leave them out:{}",
                   reasons.size(), dataset.size(), data::lines_below(reasons)));
 }
 

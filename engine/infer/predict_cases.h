@@ -22,9 +22,9 @@ struct ScoredCases {
 };
 
 /// \param threads     decoding threads, 0 = as many as the process may use.
-/// \param unreadable  told of each image that cannot be read, in order; it gets no row. Without it
-///                    such an image is an error.
-/// \throws Error naming the first case that cannot be read or does not fit the bundle.
+/// \param unreadable  told of each image that cannot be read or that the bundle refuses, in order; it
+///                    gets no row. Without it such an image is an error.
+/// \throws Error naming the first case that cannot be read or scored.
 ScoredCases predict_cases(const Session& session, const data::Dataset& dataset, int threads,
                           const data::Unreadable& unreadable = {});
 
@@ -43,8 +43,8 @@ std::vector<Prediction> predict_case(const Session& session, const data::Dataset
                                      std::int64_t i);
 
 /// For before a training run, so that it does not fail at its end.
-/// \throws Error listing the images (20 at most) that a bundle with `accepts` would refuse, and
-/// why.
+/// \throws Error listing the images (20 at most) that a bundle with `accepts` and the dataset's
+/// transform would refuse (Session::mismatches), and why.
 void refuse_unaccepted(const Acceptance& accepts, const data::Dataset& dataset, int threads);
 
 }  // namespace salus::infer

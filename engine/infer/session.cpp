@@ -74,18 +74,9 @@ struct Session::Impl {
         predictor(build(bundle, registry), bundle.micro_batch, bundle.compute_dtype, device,
                   /*prepare=*/true) {}
 
-  std::vector<std::string> mismatches(const io::Image& image,
-                                      const std::vector<std::int64_t>& frames) const {
-    std::vector<std::string> sentences = bundle.accepts.mismatches(image);
-    for (auto& sentence : pixel_mismatches(image, frames)) {
-      sentences.push_back(std::move(sentence));
-    }
-    return sentences;
-  }
-
   std::vector<std::string> check(const io::Image& image, const std::vector<std::int64_t>& frames,
                                  bool force) const {
-    std::vector<std::string> flags = mismatches(image, frames);
+    std::vector<std::string> flags = image_mismatches(bundle.accepts, image, frames);
     if (!flags.empty() && bundle.accepts.refuse && !force) {
       throw Error(fmt::format("{}", fmt::join(flags, " ")));
     }
@@ -238,7 +229,7 @@ std::vector<Prediction> Session::predict(const Batch& batch, const SessionOption
 }
 
 std::vector<std::string> Session::mismatches(const io::Image& image) const {
-  return impl_->mismatches(image, transform().frames(image));
+  return image_mismatches(impl_->bundle.accepts, image, transform().frames(image));
 }
 
 at::Tensor Session::probabilities(const at::Tensor& logits) const {

@@ -107,7 +107,8 @@ const ZipEntry& only_array(const ZipReader& zip, const std::string& path) {
 Image read_npz_image(const std::string& path, const ReadLimits& limits, bool with_pixels) {
   const ZipReader zip(path);
   const ZipEntry& entry = only_array(zip, path);
-  if (entry.size - kMaxHeader > limits.max_pixel_bytes) {
+  if (entry.size < 0 ||
+      (entry.size > kMaxHeader && entry.size - kMaxHeader > limits.max_pixel_bytes)) {
     throw Error(fmt::format("{} unpacks to {} bytes, more than the {} allowed for one image.", path,
                             entry.size, limits.max_pixel_bytes));
   }

@@ -76,7 +76,7 @@ struct VitalsOptions {
   double latest = std::numeric_limits<double>::infinity();  ///< hours; later rows are future rows
   /// The number of what a variable of the source measures, so that rows of two names of one thing may
   /// be duplicates; -1: it is not wanted, and its rows are no duplicates. Called by several threads.
-  /// Without it, and in WFDB records, each name and unit is a variable of its own.
+  /// Without it each name and unit is a variable of its own.
   std::function<std::int32_t(const VitalsVariable& variable)> variable_of;
   /// Columns of labels, of stays or of steps, that answer yes or no: whatever there is neither 0, 1 nor
   /// missing is an error.

@@ -71,7 +71,7 @@ inline constexpr std::int64_t kMostWfdbGaps = std::int64_t{1} << 29;
 /// signal(5), and 0, of which every sample is invalid; several signals interleaved in one file; byte
 /// offsets. Of several samples in a frame ("x4") the mean is taken, towards zero, as WFDB's getvec()
 /// and wfdb-python's smooth_frames do; it is invalid if one of them is. Skew (":3") leaves so many
-/// samples of the signal out before its first, and as many are invalid at its end.
+/// frames of the signal out before its first, and as many are invalid at its end.
 ///
 /// The segments of a record of several are joined, with invalid samples in gaps ("~") and where a
 /// segment lacks a signal. If the first has no samples it is the layout, whose signals the record has,

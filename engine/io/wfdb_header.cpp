@@ -166,7 +166,7 @@ class HeaderParser {
     header_.lines.push_back(std::move(parsed));
   }
 
-  /// "212x4:3+24": four samples in a frame, a skew of three samples, data from byte 24 on.
+  /// "212x4:3+24": four samples in a frame, a skew of three frames, data from byte 24 on.
   void format_word(std::string_view stated, WfdbSignalLine& parsed) {
     std::string_view word = stated;
     const int format = take_number<int>(word).value_or(-1);

@@ -17,7 +17,7 @@ inline constexpr std::int64_t kMostWfdbSamples = std::int64_t{1} << 40;  ///< of
 struct WfdbSignalLine {
   WfdbSignal signal;
   std::int64_t per_frame = 1;  ///< samples
-  std::int64_t skew = 0;       ///< samples that precede sample 0
+  std::int64_t skew = 0;       ///< frames that precede sample 0
   std::int64_t byte_offset = 0;
   std::optional<std::int32_t> first_sample;
   std::optional<std::int32_t> checksum;

@@ -23,7 +23,7 @@ class Track {
       : line_(line),
         differences_(line.signal.format == 8),
         invalid_(invalid),
-        skew_(line.skew),
+        skew_(line.skew * line.per_frame),
         target_(target),
         value_(line.first_sample.value_or(line.signal.adc_zero)) {}
 

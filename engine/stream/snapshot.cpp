@@ -182,7 +182,7 @@ void require_snapshot_writable(const std::string& path) {
           fmt::format("{} is no regular file; a snapshot needs one there. Name another.", file));
     }
   }
-  io::require_writable(path);
+  const io::AtomicFile probe(path);  // beside the name itself, as write_snapshot()
 }
 
 }  // namespace salus::stream

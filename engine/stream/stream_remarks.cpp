@@ -56,7 +56,7 @@ std::int64_t skipped_rows(const StreamTally& tally, const StreamModel& model) {
 
 std::int64_t rows_of(const StreamTally& tally) {
   return std::accumulate(tally.fates.begin(), tally.fates.end(),
-                         tally.unreadable + tally.turned_away);
+                         tally.unreadable + tally.turned_away + tally.discharges);
 }
 
 std::string stream_remarks(const StreamTally& tally, const StreamModel& model) {

@@ -12,6 +12,7 @@ struct StreamTally {
   FateCounts fates = {};         ///< StreamPool::fates()
   std::int64_t unreadable = 0;   ///< rows that are no events
   std::int64_t turned_away = 0;  ///< rows of stays for which there was no room
+  std::int64_t discharges = 0;   ///< rows that ended their stay
 };
 
 /// Rows that were skipped or refused, so that their sender is to be told; those that are left out by

@@ -171,7 +171,7 @@ void refuse_missing(const Parts& parts) {
   };
   look(parts.train.get());
   look(parts.valid.get());
-  if (parts.fold >= 0) look(parts.test.get());  // any other test part is not read
+  look(parts.test.get());  // its pixels are compared with the others'
   if (missing.empty()) return;
   throw Error(
       fmt::format("The files of {} of {} cases are missing. Mend [data] or leave them out:{}",

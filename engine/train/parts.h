@@ -55,7 +55,7 @@ Parts read_parts(std::unique_ptr<data::Source> source, const Config& data);
 void refuse_unlabelled(const Parts& parts, const Config& data, const Task& task);
 
 /// For before a run, so that it does not end at the first of many.
-/// \throws Error with how many files of the parts that a run reads do not exist, naming 20 at most.
+/// \throws Error with how many files of the parts do not exist, naming 20 at most.
 void refuse_missing(const Parts& parts);
 
 /// Decodes training and validation part into memory if they take at most 40 % of what is free, or

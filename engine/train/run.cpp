@@ -228,6 +228,7 @@ std::string publish(const Plan& plan, const Parts& parts, const std::vector<FitR
   bundle.task = plan.task;
   bundle.model = sized_like(plan.sizes, plan.members[0].model);
   bundle.set_transform(parts.source->transform_toml());
+  bundle.accepts = plan.publish.accepts;
   bundle.weights = weights_of(fits);
   bundle.micro_batch = plan.publish.micro_batch;
   if (fits.size() > 1) {
@@ -277,6 +278,16 @@ void refuse_early(const Plan& plan, const Parts& parts, const Registry& registry
   }
 }
 
+/// Of the cases that the bundle will be judged by, before hours are spent.
+void refuse_unscored(const Plan& plan, const Parts& parts, int threads) {
+  const auto look = [&](const data::Dataset& part) {
+    infer::refuse_unaccepted(plan.publish.accepts, part, threads);
+  };
+  for (const auto& turn : parts.turns) look(*turn.held_out);
+  if (parts.turns.empty()) look(parts.valid ? *parts.valid : *parts.train);
+  if (parts.test && parts.fold >= 0) look(*parts.test);
+}
+
 }  // namespace
 
 RunResult train_run(Config& config, const Registry& registry, const RunOptions& options) {
@@ -295,9 +306,10 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   Plan plan = read_plan(config, options);
   const Config data = config.table("data");
   const Config transform = config.table("transform");
-  auto parts = read_parts(data::open_source(data, transform, plan.task, options.threads), data);
+  auto source = data::open_source(data, transform, plan.task, options.threads);
+  if (const auto remarks = source->remarks(); !remarks.empty()) say(remarks);
+  auto parts = read_parts(std::move(source), data);
   parts.source->describe(plan.sizes);
-  if (const auto remarks = parts.source->remarks(); !remarks.empty()) say(remarks);
   require_turns(parts, plan.members.size());
   fit_augmentation(plan, config, transform);
   data.has("cache");  // read by cache_parts(), after unknown keys are looked for
@@ -313,11 +325,7 @@ RunResult train_run(Config& config, const Registry& registry, const RunOptions& 
   refuse_unlabelled(parts, data, plan.task);
   refuse_missing(parts);
   open_folder(result.out_dir, config_toml, options);
-  infer::refuse_unaccepted(plan.publish.accepts, *(parts.valid ? parts.valid : parts.train),
-                           options.threads);
-  if (parts.test && parts.fold >= 0) {
-    infer::refuse_unaccepted(plan.publish.accepts, *parts.test, options.threads);
-  }
+  refuse_unscored(plan, parts, options.threads);
   cache_parts(parts, data, say);
   for (const auto& warning : duplicate_warnings(parts)) say(warning);
   io::write_text(result.out_dir + "/config.toml", config_toml);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_a_word_like_no_command_leads_to_the_help(salus):
 
 def run_with(redirection, *arguments):
     """The program with a standard stream redirected as a shell would: "2>&-" closes stderr."""
-    command = ["sh", "-c", f'exec "$0" "$@" {redirection}', os.environ["SALUS"], *map(str, arguments)]
+    command = ["bash", "-c", f'exec "$0" "$@" {redirection}', os.environ["SALUS"], *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
@@ -94,7 +95,7 @@ def test_results_that_cannot_be_written_are_an_error(bundle, image, redirection)
             assert "No space left on device" in error
 
 
-@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-"])
+@pytest.mark.parametrize("redirection", ["2>/dev/full", "2>&-", "2> >(exec true)"])
 def test_nobody_need_read_what_is_said_on_the_way(tiny, tiny_run, tmp_path, image, redirection):
     result = run_with(redirection, "train", tiny / "tiny.toml", "--out", tmp_path / "run", "--threads", 1)
     assert result.returncode == DONE and result.stdout == f"{tmp_path / 'run' / 'bundle'}\n"
@@ -106,3 +107,8 @@ def test_nobody_need_read_what_is_said_on_the_way(tiny, tiny_run, tmp_path, imag
     assert [row["epoch"] for row in rows] == [0, 1]
     scored = run_with(redirection, "predict", tmp_path / "run" / "bundle", image, tmp_path / "none.npy")
     assert scored.returncode == 3 and json.loads(scored.stdout)["id"] == str(image)
+
+
+def test_a_reader_of_the_results_that_leaves_ends_the_program_quietly(bundle, image):
+    result = run_with("> >(exec true)", "predict", bundle, image)
+    assert result.returncode == -signal.SIGPIPE and result.stderr == ""

@@ -139,11 +139,15 @@ class TestDicomManifest:
         for path in (tmp_path / "out").iterdir():
             dicom_files.assert_anonymous(path.read_bytes())
 
-    def test_a_file_that_does_not_fit_is_named(self, salus, ct_bundle, ct_set, tmp_path):
+    def test_a_file_that_does_not_fit_is_left_out_and_named(self, salus, ct_bundle, ct_set, tmp_path):
         data = dicom_files.ct(np.ones((28, 28), np.uint16), Modality="MR")
         dicom_files.write(data, ct_set / "7.dcm")
-        result = salus("evaluate", ct_bundle, ct_set / "labels.csv", "--out", tmp_path / "out", *QUICK)
-        assert_error(result, FAILED, "7.dcm", "MR")
+        result = salus("evaluate", ct_bundle, ct_set / "labels.csv", "--out", tmp_path / "out", "--json",
+                       *QUICK)
+        assert result.status == SOME_SKIPPED, result.everything()
+        (skipped,) = [line for line in result.stderr.splitlines() if line.startswith("skipped: ")]
+        assert "7.dcm" in skipped and "this file says MR" in skipped
+        assert result.json["n"] == 23 and result.json["unreadable"] == 1
 
     def test_a_part_of_a_manifest(self, salus, ct_bundle, ct_set, tmp_path):
         def evaluate(*arguments):
@@ -206,8 +210,7 @@ class TestUnreadable:
         skipped = [line for line in result.stderr.splitlines() if line.startswith("skipped: ")]
         assert len(skipped) == 2
         assert str(holes / "3.dcm") in skipped[0] and str(holes / "17.dcm") in skipped[1]
-        assert "2 of 24 inputs were skipped." in result.stderr
-        said = "2 of 24 cases could not be read and are not in these figures."
+        said = "2 inputs could not be read or scored and are not in these figures."
         assert result.json["n"] == 22 and result.json["unreadable"] == 2
         assert said in result.json["notes"] and said in (out / "report.html").read_text()
         assert json.loads((out / "metrics.json").read_text()) == result.json

@@ -156,7 +156,7 @@ class TestConfiguration:
             (ct_set / name).unlink()
         result = salus("train", ct_set / "ct.toml", DEV, "--out", tmp_path / "run",
                        "data.split.column=split")
-        assert_error(result, FAILED, "2 of 18", ct_set / "0.dcm", ct_set / "4.dcm")
+        assert_error(result, FAILED, "2 of 24", ct_set / "0.dcm", ct_set / "4.dcm")
         assert not (tmp_path / "run").exists()
 
     def test_a_folder_with_a_run_is_not_overwritten(self, salus, tiny, tiny_run):

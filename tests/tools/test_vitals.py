@@ -171,7 +171,7 @@ def test_an_evaluation_leaves_out_stays_that_cannot_be_read(salus, stay_bundle, 
     assert result.status == SOME_SKIPPED, result.everything()
     assert [name in result.stderr for name in bad] == [True, True]
     assert result.json["n"] == 22 and result.json["unreadable"] == 2
-    assert "2 of 24 cases could not be read and are not in these figures." in result.json["notes"]
+    assert "2 inputs could not be read or scored and are not in these figures." in result.json["notes"]
     for path in (tmp_path / "ward").iterdir():
         path.write_text("")
     assert_error(evaluate(tmp_path / "ward"), FAILED, "None of the 24 cases")

@@ -53,7 +53,10 @@ class HeaderPatientsTest : public ::testing::Test {
 TEST_F(HeaderPatientsTest, AreThoseOfTheFilesAndAreNotNamed) {
   EXPECT_THAT(patients({dicom("a", "SECRET1"), dicom("b", "SECRET2"), dicom("c", "SECRET1")}),
               ElementsAre("SECRET1", "SECRET2", "SECRET1"));
-  EXPECT_EQ(said_, "Patients are those of the DICOM headers: 2 of 3 images.");
+  EXPECT_EQ(
+      said_,
+      "Patients are those of the DICOM headers: 2 of 3 images. [data] patient = \"\" leaves them "
+      "out.");
 }
 
 TEST_F(HeaderPatientsTest, WhatNamesNoneOrCannotBeReadStaysWithoutOne) {
@@ -62,8 +65,10 @@ TEST_F(HeaderPatientsTest, WhatNamesNoneOrCannotBeReadStaysWithoutOne) {
   EXPECT_THAT(patients({dicom("a", "SECRET1"), dicom("b", "SECRET2"), dicom("c", ""),
                         array("d.npy"), folder_.path("missing"), damaged}),
               ElementsAre("SECRET1", "SECRET2", "", "", "", ""));
-  EXPECT_EQ(said_,
-            "Patients are those of the DICOM headers: 2 of 6 images, some of which name none.");
+  EXPECT_EQ(
+      said_,
+      "Patients are those of the DICOM headers: 2 of 6 images, some of which name none. [data] "
+      "patient = \"\" leaves them out.");
 }
 
 TEST_F(HeaderPatientsTest, OfASeriesTheFirstFileSpeaks) {
@@ -111,11 +116,11 @@ TEST_F(HeaderPatientsTest, WithoutDicomThereIsNothingToSay) {
 TEST_F(HeaderPatientsTest, ASourceHasThemUnlessItsManifestDoes) {
   dicom("a.dcm", "SECRET1");
   dicom("b.dcm", "SECRET2");
-  const auto open = [&](const std::string& manifest) {
+  const auto open = [&](const std::string& manifest, const std::string& more = "") {
     io::write_text(folder_.path("labels.csv"), manifest);
-    return open_source(
-        Config::parse("root = '" + folder_.path() + "'\nmanifest = 'labels.csv'", "t.toml"),
-        Config::parse("size = [2, 2]", "t.toml"), {TaskKind::kBinary, {"label"}}, 1);
+    const std::string data = "root = '" + folder_.path() + "'\nmanifest = 'labels.csv'\n" + more;
+    return open_source(Config::parse(data, "t.toml"), Config::parse("size = [2, 2]", "t.toml"),
+                       {TaskKind::kBinary, {"label"}}, 1);
   };
   const auto without = open("file,label\na.dcm,1\nb.dcm,0\n");
   EXPECT_EQ(without->cases()[0].patient, "SECRET1");
@@ -124,6 +129,9 @@ TEST_F(HeaderPatientsTest, ASourceHasThemUnlessItsManifestDoes) {
   const auto with = open("file,label,patient_id\na.dcm,1,P1\nb.dcm,0,P1\n");
   EXPECT_EQ(with->cases()[1].patient, "P1");
   EXPECT_EQ(with->remarks(), "");
+  const auto none = open("file,label,patient_id\na.dcm,1,P1\nb.dcm,0,P1\n", "patient = ''");
+  EXPECT_EQ(none->cases()[1].patient, "");
+  EXPECT_EQ(none->remarks(), "");
 }
 
 }  // namespace

@@ -144,6 +144,12 @@ TEST(CompareTest, RejectsOtherCasesAndUnknownMetrics) {
   b = a;
   b.targets.pop_back();
   EXPECT_THAT(error_of([&] { compare(a, b, {}, {}, {}); }), HasSubstr("same cases"));
+  Predictions named = a;
+  for (std::size_t i = 0; i < a.targets.size(); ++i) named.ids.push_back(std::to_string(i));
+  b = named;
+  b.ids[5] = "other";
+  EXPECT_THAT(error_of([&] { compare(named, b, {}, {}, {}); }),
+              HasSubstr("different cases, from number 5 on"));
   EXPECT_THROW(compare_delong({1, 2}, {1}, {0, 1}), Error);
   EXPECT_THAT(error_of([] { compare_permutation("gini", {{0.1}}, {{0.2}}, {1}, {}, {}); }),
               HasSubstr("\"gini\" is not a metric"));

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+#include <span>
+
 #include "engine/data/image_dataset.h"
 #include "engine/io/files.h"
 #include "engine/io/npy.h"
@@ -11,6 +14,7 @@ namespace salus::test {
 namespace {
 
 using infer::predict_cases;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -81,6 +85,22 @@ TEST_F(PredictCasesTest, WithoutAListenerWhatCannotBeReadIsAnError) {
   std::filesystem::remove(file(5));
   EXPECT_THAT(message_of([&] { predict_cases(session, dataset({4, 5, 6}), 2); }),
               HasSubstr(file(5)));
+}
+
+/// A picture of infinite values, which a window makes plain numbers of.
+TEST_F(PredictCasesTest, WhatShowsNothingIsLeftOutAndForeseen) {
+  const std::vector<float> values(20 * 18, std::numeric_limits<float>::infinity());
+  io::write_npy(file(1), "<f4", {20, 18}, std::as_bytes(std::span(values)));
+  std::vector<std::string> reasons;
+  const auto scored = predict_cases(session, dataset({0, 1, 2}), 2,
+                                    [&](const std::string& why) { reasons.push_back(why); });
+  EXPECT_THAT(reasons, ElementsAre(AllOf(HasSubstr("1: "), HasSubstr("not numbers"))));
+  EXPECT_THAT(scored.predictions.ids, ElementsAre("0", "2"));
+  EXPECT_THAT(message_of([&] { infer::refuse_unaccepted({}, dataset({0, 1, 2}), 2); }),
+              AllOf(HasSubstr("1 of 3 images"), HasSubstr("1: "), HasSubstr("not numbers")));
+  infer::Acceptance flags;
+  flags.refuse = false;
+  infer::refuse_unaccepted(flags, dataset({0, 1, 2}), 2);
 }
 
 }  // namespace

@@ -169,9 +169,9 @@ TEST_F(WfdbFormatsTest, SkewLeavesSamplesOutAndEndsInInvalidOnes) {
   EXPECT_THAT(record.signals[0].samples, ElementsAre(2, 3, 4, kInvalid))
       << "initial value and checksum are of what is stored";
   EXPECT_THAT(record.signals[1].samples, ElementsAre(kInvalid, kInvalid, kInvalid, kInvalid));
-  // Three of the eight samples precede the first frame, and the last frame lacks one.
-  EXPECT_THAT(samples("r 1 100 4\nr.dat 80x2:3\n"), ElementsAre(10, 11, kInvalid, kInvalid));
-  EXPECT_THAT(samples("r 1 100 4\nr.dat 80x2:2\n"), ElementsAre(10, 11, 12, kInvalid));
+  // Skew counts frames, of two samples here.
+  EXPECT_THAT(samples("r 1 100 4\nr.dat 80x2:3\n"), ElementsAre(12, kInvalid, kInvalid, kInvalid));
+  EXPECT_THAT(samples("r 1 100 4\nr.dat 80x2:2\n"), ElementsAre(11, 12, kInvalid, kInvalid));
 }
 
 TEST_F(WfdbFormatsTest, ASignalWithoutStoredSamplesIsInvalid) {

@@ -276,11 +276,11 @@ TEST_F(RunTest, NamesFilesThatAreMissingBeforeAFolderIsMade) {
   const auto remove = [&](int i) { fs::remove(folder.file("case" + std::to_string(i) + ".npy")); };
   for (int i = 0; i < 22; ++i) remove(i);
   remove(30);  // of the validation part
-  remove(40);  // of the test part, which a run does not read
+  remove(40);  // of the test part, whose pixels are compared with the others
   EXPECT_THAT(refusal({}, {"data.split.column=split"}),
-              AllOf(HasSubstr("The files of 23 of 36 cases are missing."),
+              AllOf(HasSubstr("The files of 24 of 48 cases are missing."),
                     HasSubstr(folder.file("case0.npy") + " does not exist."),
-                    HasSubstr("case19.npy"), HasSubstr("and 3 more.")));
+                    HasSubstr("case19.npy"), HasSubstr("and 4 more.")));
   EXPECT_FALSE(fs::exists(folder.file("out")));
 }
 
