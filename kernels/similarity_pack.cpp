@@ -70,8 +70,16 @@ void pack_vector(const ScanPlan& plan, int q, const float* values, void* packed,
   difference = lost.norm();
 }
 
-void pack_float_tile(const ScanPlan& plan, int q, const float* values, void* packed) {
-  for (int d = 0; d < plan.dim; ++d) static_cast<float*>(packed)[d * kTileQueries + q] = values[d];
+/// All queries of a tile at once, so that it is written line by line.
+void pack_float_tile(const ScanPlan& plan, const float* const values[kTileQueries], float* packed) {
+  static constexpr float kZeros[kMostValues] = {};
+  const float* from[kTileQueries];
+  for (int q = 0; q < kTileQueries; ++q) from[q] = values[q] != nullptr ? values[q] : kZeros;
+  for (int d = 0; d < plan.dim; ++d, packed += kTileQueries) {
+    for (int q = 0; q < kTileQueries; ++q) packed[q] = from[q][d];
+  }
+  const std::int64_t padding = plan.packed_bytes() / 4 - std::int64_t{plan.dim} * kTileQueries;
+  std::fill_n(packed, padding, 0.0f);
 }
 
 void pack_amx(const ScanPlan& plan, int q, const float* values, void* packed, float& unit,
@@ -121,22 +129,15 @@ std::int64_t ScanPlan::decoded_bytes() const {
 
 void pack_tile(const ScanPlan& plan, const float* const values[kTileQueries], void* packed,
                float* units, float* differences) {
+  std::fill_n(units, kTileQueries, 1.0f);
+  std::fill_n(differences, kTileQueries, 0.0f);
+  if (plan.reader == Reader::kFloatTiles) {
+    return pack_float_tile(plan, values, static_cast<float*>(packed));
+  }
   std::memset(packed, 0, static_cast<std::size_t>(plan.packed_bytes()));
+  const auto pack_query = plan.reader == Reader::kVector ? pack_vector : pack_amx;
   for (int q = 0; q < kTileQueries; ++q) {
-    units[q] = 1;
-    differences[q] = 0;
-    if (values[q] == nullptr) continue;
-    switch (plan.reader) {
-      case Reader::kVector:
-        pack_vector(plan, q, values[q], packed, units[q], differences[q]);
-        break;
-      case Reader::kFloatTiles:
-        pack_float_tile(plan, q, values[q], packed);
-        break;
-      case Reader::kAmx:
-        pack_amx(plan, q, values[q], packed, units[q], differences[q]);
-        break;
-    }
+    if (values[q] != nullptr) pack_query(plan, q, values[q], packed, units[q], differences[q]);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/similarity_values_cpu.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
@@ -185,8 +186,11 @@ void add_members(const float* points, std::int64_t stride, const std::int64_t* m
   const hn::CappedTag<double, 8> wide;
   const hn::Rebind<float, decltype(wide)> narrow;
   const auto step = static_cast<int>(hn::Lanes(wide));
+  constexpr std::int64_t kAhead = 8;  // the points lie anywhere
   for (std::int64_t m = 0; m < count; ++m) {
     const float* point = points + members[m] * stride;
+    const float* later = points + members[std::min(m + kAhead, count - 1)] * stride;
+    for (int d = 0; d < columns; d += 16) hwy::Prefetch(later + d);
     int d = 0;
     for (; d + step <= columns; d += step) {
       const auto v = hn::PromoteTo(wide, hn::LoadU(narrow, point + d));

@@ -203,8 +203,6 @@ def main():
     limits = json.loads(subprocess.run(
         [arguments.binary, "limits", "--threads", str(setup.threads), "--device", setup.device],
         check=True, capture_output=True, text=True).stdout)
-    # Where bfloat16 has no unit of its own, the same products are made in float32.
-    limits["bfloat16_flops"] = max(limits["bfloat16_flops"], limits["float32_flops"])
     print(f"{about['processor']}, {arguments.threads} threads, load {about['load_before']:.1f}; limits: "
           f"memory {limits['memory_bytes_per_second'] / 1e9:.0f} GB/s, matrix product "
           f"{limits['float32_flops'] / 1e9:.0f} GFLOP/s float32, "
