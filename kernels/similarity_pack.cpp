@@ -88,7 +88,7 @@ void pack_amx(const ScanPlan& plan, int q, const float* values, void* packed, fl
   if (plan.int8_products()) {
     Difference lost;
     unit = quantize(values, plan.dim, 127, lost, [=](int d, int v) {
-      bytes[d / 4 * 4 * kTileQueries + d % 4] = static_cast<char>(v);
+      bytes[std::int64_t{d} / 4 * 4 * kTileQueries + d % 4] = static_cast<char>(v);
     });
     difference = lost.norm();
     return;
@@ -97,7 +97,7 @@ void pack_amx(const ScanPlan& plan, int q, const float* values, void* packed, fl
   difference = round_to_bfloat16(values, plan.dim, rounded);
   rounded[plan.dim] = BFloat16{0};
   for (int d = 0; d < plan.dim; d += 2) {
-    std::memcpy(bytes + d / 2 * 4 * kTileQueries, rounded + d, 4);
+    std::memcpy(bytes + std::int64_t{d} / 2 * 4 * kTileQueries, rounded + d, 4);
   }
 }
 

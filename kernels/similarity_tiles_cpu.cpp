@@ -173,7 +173,7 @@ HWY_INLINE void scan_float_tile(const BlockScan& scan, const float* rows, std::i
     for (int i = 0; i < scan.plan.dim; ++i) {
       V of_queries[kVectors];
       SALUS_TILE_UNROLL for (int v = 0; v < kVectors; ++v) {
-        of_queries[v] = hn::LoadU(d, queries + i * kTileQueries + c + v * kLanes);
+        of_queries[v] = hn::LoadU(d, queries + std::int64_t{i} * kTileQueries + c + v * kLanes);
       }
       SALUS_TILE_UNROLL for (int r = 0; r < kRows; ++r) {
         const V of_row = hn::Set(d, rows[r * pitch + i]);
@@ -208,7 +208,7 @@ void decode_unscaled(const std::int8_t* from, int dim, float* to) {
 void scan_float_tiles(const BlockScan& scan) {
   const int dim = scan.plan.dim;
   const std::int64_t tile_floats = scan.plan.packed_bytes() / 4;
-  const std::int64_t pitch = scan.plan.decoded_bytes() / (kTileRows * 4);
+  const std::int64_t pitch = scan.plan.decoded_bytes() / (std::int64_t{kTileRows} * 4);
   float* decoded = reinterpret_cast<float*>(scan.decoded);
   for (int row = 0; row < scan.count; row += kTileRows) {
     for (int r = 0; r < kTileRows; ++r) {

@@ -178,9 +178,9 @@ std::vector<float> npz_target(const io::NpyArray& labels, std::int64_t i, const 
       throw Error(fmt::format("{} has {} labels per image, but the task has {}.", path, width,
                               task.outputs()));
     }
-    std::vector<float> target;
+    std::vector<float> target(width);
     for (std::int64_t k = 0; k < width; ++k) {
-      target.push_back(static_cast<float>(labels.at(i * width + k)));
+      target[k] = static_cast<float>(labels.at(i * width + k));
     }
     return target;
   }
@@ -219,7 +219,7 @@ std::vector<ImageCase> npz_part(const std::map<std::string, io::NpyArray>& array
     cases[i].info.id = fmt::format("{}#{}/{}", name, part, i);
     cases[i].info.part = part_named(part);
     cases[i].info.target = npz_target(labels, i, task, path);
-    cases[i].path = path + "#" + part + "_images";
+    cases[i].path = fmt::format("{}#{}_images", path, part);
     cases[i].index = i;
   }
   return cases;

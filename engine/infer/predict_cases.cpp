@@ -54,8 +54,8 @@ Group read_images(const Session& session, const data::ImageDataset& dataset, std
   });
   Group group;
   for (std::int64_t i = 0; i < end - begin; ++i) {
-    if (failures[i]) {
-      group.unreadable.emplace_back(begin + i, std::move(*failures[i]));
+    if (auto& failure = failures[i]) {
+      group.unreadable.emplace_back(begin + i, std::move(*failure));
       continue;
     }
     group.positions.push_back(begin + i);

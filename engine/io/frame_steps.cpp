@@ -24,12 +24,14 @@ bool same_direction(const Vector& a, const Vector& b) {
 /// Places along the normal of the first frame, ascending; none if the frames have no common normal.
 std::vector<double> places(const Image& image) {
   const auto& frames = image.geometry;
-  if (frames.empty() || !frames[0]) return {};
-  const Vector normal = cross(frames[0]->row_cosine, frames[0]->column_cosine);
+  if (frames.empty()) return {};
+  const auto& first = frames[0];
+  if (!first) return {};
+  const Vector normal = cross(first->row_cosine, first->column_cosine);
   std::vector<double> found;
   for (const auto& frame : frames) {
-    if (!frame || !same_direction(frame->row_cosine, frames[0]->row_cosine) ||
-        !same_direction(frame->column_cosine, frames[0]->column_cosine)) {
+    if (!frame || !same_direction(frame->row_cosine, first->row_cosine) ||
+        !same_direction(frame->column_cosine, first->column_cosine)) {
       return {};
     }
     found.push_back(dot(frame->origin, normal));

@@ -38,7 +38,8 @@ static_assert(sizeof(Header) == 128, "the layout of the file");
 Header header_of(const StreamModel& model) {
   Header header;
   header.history = model.options().history;
-  header.duplicates = static_cast<std::int32_t>(*model.options().duplicates);
+  const auto duplicates = model.options().duplicates.value_or(io::RowPolicy::kAccept);
+  header.duplicates = static_cast<std::int32_t>(duplicates);
   model.identity().copy(header.identity.data(), header.identity.size());
   header.state_bytes = model.state_bytes();
   return header;

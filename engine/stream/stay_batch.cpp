@@ -137,7 +137,7 @@ Fate StayBatch::fate_before_bins(const MappedEvent& event, const StayHeader& hea
   if (!std::isfinite(event.time)) return measured ? Fate::kTimeless : Fate::kNothing;
   if (measured && !std::isfinite(event.value)) return Fate::kMissing;
   if (event.time > model_.options().latest) return Fate::kFuture;
-  const bool any_order = *model_.options().unsorted == io::RowPolicy::kAccept;
+  const bool any_order = model_.options().unsorted == io::RowPolicy::kAccept;
   if (measured && !any_order && event.time < header.heard) return Fate::kUnsorted;
   return Fate::kUsed;
 }
