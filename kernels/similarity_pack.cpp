@@ -84,7 +84,7 @@ void pack_float_tile(const ScanPlan& plan, const float* const values[kTileQuerie
 
 void pack_amx(const ScanPlan& plan, int q, const float* values, void* packed, float& unit,
               float& difference) {
-  char* bytes = static_cast<char*>(packed) + 4 * q;
+  char* bytes = static_cast<char*>(packed) + std::int64_t{4} * q;
   if (plan.int8_products()) {
     Difference lost;
     unit = quantize(values, plan.dim, 127, lost, [=](int d, int v) {

@@ -173,7 +173,8 @@ HWY_INLINE void scan_float_tile(const BlockScan& scan, const float* rows, std::i
     for (int i = 0; i < scan.plan.dim; ++i) {
       V of_queries[kVectors];
       SALUS_TILE_UNROLL for (int v = 0; v < kVectors; ++v) {
-        of_queries[v] = hn::LoadU(d, queries + std::int64_t{i} * kTileQueries + c + v * kLanes);
+        of_queries[v] =
+            hn::LoadU(d, queries + std::int64_t{i} * kTileQueries + c + std::int64_t{v} * kLanes);
       }
       SALUS_TILE_UNROLL for (int r = 0; r < kRows; ++r) {
         const V of_row = hn::Set(d, rows[r * pitch + i]);
