@@ -14,8 +14,6 @@
 
 namespace salus::tools {
 
-void print_remark(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
-
 void flush_results() {
   errno = 0;
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
@@ -30,11 +28,11 @@ void end_if_reader_left(int error) {
   std::raise(SIGPIPE);
 }
 
-void print_skipped(const std::string& reason) { print_remark("skipped: " + reason); }
+void print_skipped(const std::string& reason) { io::say_on_stderr("skipped: " + reason); }
 
 int status_of(std::size_t skipped, std::size_t inputs) {
   if (skipped == 0) return kDone;
-  print_remark(fmt::format("{} of {} inputs were skipped.", skipped, inputs));
+  io::say_on_stderr(fmt::format("{} of {} inputs were skipped.", skipped, inputs));
   return skipped == inputs ? kFailed : kSomeSkipped;
 }
 

@@ -4,13 +4,12 @@
 #include <cstddef>
 #include <string>
 
+#include "engine/io/say.h"
+
 namespace salus::tools {
 
 /// Exit statuses, the same for every command.
 enum Exit { kDone = 0, kFailed = 1, kWrongUse = 2, kSomeSkipped = 3 };
-
-/// Writes a line to stderr; that nobody can read it there (full, closed) ends nothing.
-void print_remark(const std::string& line);
 
 /// Makes what was printed to stdout reach it. \throws Error if it cannot be written: the results would
 /// be lost. Ends the process as SIGPIPE does, quietly, if stdout's reader has gone (`| head`).

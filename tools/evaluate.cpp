@@ -58,7 +58,7 @@ void write_results(const std::string& folder, const EvaluationFindings& findings
   io::write_text(folder + "/metrics.json", metrics_json(findings));
   io::write_text(folder + "/predictions.csv", predictions_csv(findings, session));
   report::write_report(folder + "/report.html", report_data(findings, session, dataset));
-  print_remark(fmt::format("Report: {}/report.html", folder));
+  io::say_on_stderr(fmt::format("Report: {}/report.html", folder));
 }
 
 /// The bundle's own, but for what the options say.

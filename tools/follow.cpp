@@ -66,7 +66,7 @@ class Follower {
       try {
         return statics_->find(stay);
       } catch (const Error& error) {  // it may be half written: the stay goes on without
-        print_remark(error.what());
+        io::say_on_stderr(error.what());
         return {};
       }
     };
@@ -115,13 +115,13 @@ class Follower {
     if (rows.empty()) return;
     const std::int64_t position = input_.is_file() ? rows_.position() : 0;
     pool_.push(rows, hours_now(), print_, position);
-    for (const auto& note : pool_.take_notes()) print_remark(note);
+    for (const auto& note : pool_.take_notes()) io::say_on_stderr(note);
     for (const auto& refusal : pool_.take_refusals()) {
       print_skipped(fmt::format("{} line {}: {}; the row is refused.", origin_, refusal.line,
                                 stream::refusal_reason(refusal.fate)));
     }
     if (pool_.turned_away() == turned_away_) return;
-    print_remark(
+    io::say_on_stderr(
         fmt::format("{} rows are of stays beyond the {} there is room for; raise --capacity.",
                     pool_.turned_away() - turned_away_, options_.pool.capacity));
     turned_away_ = pool_.turned_away();
@@ -131,11 +131,11 @@ class Follower {
   int tell_tally() const {
     const stream::StreamTally tally{pool_.fates(), unreadable_, turned_away_, discharges_};
     if (const auto remarks = stream::stream_remarks(tally, *model_); !remarks.empty()) {
-      print_remark(remarks);
+      io::say_on_stderr(remarks);
     }
     const std::int64_t skipped = stream::skipped_rows(tally, *model_);
     if (skipped == 0) return kDone;
-    print_remark(fmt::format("{} of {} rows were skipped.", skipped, stream::rows_of(tally)));
+    io::say_on_stderr(fmt::format("{} of {} rows were skipped.", skipped, stream::rows_of(tally)));
     return kSomeSkipped;
   }
 
@@ -156,7 +156,7 @@ class Follower {
     try {
       save();
     } catch (const std::exception& error) {
-      print_remark(
+      io::say_on_stderr(
           fmt::format("{} No snapshot was kept; the stream goes on and tries again in {} s.",
                       error.what(), options_.snapshot_every));
     }

@@ -26,14 +26,14 @@ void fill_closed_streams() {
 }
 
 void print_error(const std::exception& error) {
-  salus::tools::print_remark(std::string("error: ") + error.what());
+  salus::io::say_on_stderr(std::string("error: ") + error.what());
 }
 
 /// fmt and the streams say no more than that some file cannot be written.
 void print_system_error(const std::system_error& error) {
   if (std::ferror(stdout) == 0) return print_error(error);
   salus::tools::end_if_reader_left(error.code().value());
-  salus::tools::print_remark(
+  salus::io::say_on_stderr(
       "error: Cannot write the results to standard output: " + error.code().message() + ".");
 }
 

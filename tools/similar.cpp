@@ -26,7 +26,7 @@ int added(const Options& options, const similar::AppendReport& report, Json prin
   printed["unfindable"] = report.unfindable;
   print_similar_report(printed, options.common.json);
   if (report.unfindable == 0) return kDone;
-  print_remark(fmt::format(
+  io::say_on_stderr(fmt::format(
       "{} of {} rows have missing or infinite values, or are zero, and will never be found.",
       report.unfindable, report.added));
   return kSomeSkipped;
@@ -102,9 +102,9 @@ int remove(const Options& options) {
                         {"rows", manifest.rows() - manifest.deleted()}},
                        options.common.json);
   if (report.removed > 0) {
-    print_remark("Deleted rows are never found; `salus similar compact` erases their bytes.");
+    io::say_on_stderr("Deleted rows are never found; `salus similar compact` erases their bytes.");
   }
-  for (const std::string& id : report.unknown) print_remark("unknown: " + id);
+  for (const std::string& id : report.unknown) io::say_on_stderr("unknown: " + id);
   if (report.unknown.empty()) return kDone;
   return report.removed == 0 ? kFailed : kSomeSkipped;
 }

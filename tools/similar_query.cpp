@@ -85,7 +85,7 @@ int query(Options& options) {
                          unusable += answer.usable ? 0 : 1;
                        });
   if (unusable == 0) return kDone;
-  print_remark(fmt::format(
+  io::say_on_stderr(fmt::format(
       "{} of {} queries have missing or infinite values, or are zero, and find nothing.", unusable,
       queries.rows));
   return unusable == queries.rows ? kFailed : kSomeSkipped;

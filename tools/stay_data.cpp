@@ -55,7 +55,7 @@ std::unique_ptr<data::Source> StayData::open(const infer::Bundle& bundle,
 }
 
 void tell_remarks(const data::Source& source) {
-  if (const auto remarks = source.remarks(); !remarks.empty()) print_remark(remarks);
+  if (const auto remarks = source.remarks(); !remarks.empty()) io::say_on_stderr(remarks);
 }
 
 }  // namespace salus::tools

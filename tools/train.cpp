@@ -44,7 +44,6 @@ int train(Options& options) {
   options.run.device = options.common.device;
   options.run.threads = options.common.threads;
   options.run.config_path = options.config;
-  options.run.say = print_remark;
   const auto result = train::train_run(config, zoo, options.run);
   if (options.common.json) {
     print_json(result);

@@ -47,8 +47,7 @@ std::int64_t frame_of(const infer::Session& session, const io::Image& image,
 void check_fit(const infer::Session& session, const io::Image& image, std::int64_t frame) {
   const infer::Acceptance& accepts = session.bundle().accepts;
   if (!accepts.refuse) return;
-  auto mismatches = accepts.mismatches(image);
-  if (mismatches.empty()) mismatches = infer::pixel_mismatches(image, {frame});
+  const auto mismatches = infer::image_mismatches(accepts, image, {frame});
   if (!mismatches.empty()) throw Error(fmt::format("{}", fmt::join(mismatches, " ")));
 }
 

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <exception>
 #include <future>
-#include <optional>
 
 #include "engine/data/image_dataset.h"
 #include "engine/data/lines_below.h"
@@ -25,37 +24,30 @@ struct Group {
   std::vector<std::int64_t> positions;
   std::vector<io::Image> images;
   std::vector<std::string> ids;
+  SessionOptions options;
   Batch batch;
   std::vector<std::pair<std::int64_t, std::string>> unreadable;  ///< other positions, and why
 };
-
-/// Why an image that was read cannot be scored; nothing if it can.
-std::optional<std::string> refusal(const Session& session, const io::Image& image,
-                                   const std::string& id) {
-  if (!session.bundle().accepts.refuse) return std::nullopt;
-  const auto mismatches = session.mismatches(image);
-  if (mismatches.empty()) return std::nullopt;
-  return fmt::format("{}: {}", id, fmt::join(mismatches, " "));
-}
 
 /// \param tolerant  notes images that cannot be read or scored instead of throwing.
 Group read_images(const Session& session, const data::ImageDataset& dataset, std::int64_t begin,
                   std::int64_t end, bool tolerant, data::ThreadPool& pool) {
   std::vector<io::Image> images(end - begin);
-  std::vector<std::optional<std::string>> failures(end - begin);
+  std::vector<std::string> failures(end - begin);  // "": none
   pool.for_each(end - begin, [&](std::int64_t i) {
     try {
       images[i] = dataset.image(begin + i);
-      if (tolerant) failures[i] = refusal(session, images[i], dataset.info(begin + i).id);
+      if (tolerant) failures[i] = session.refusal(images[i], dataset.info(begin + i).id);
     } catch (const Error& error) {
       if (!tolerant) throw;
       failures[i] = error.what();
     }
   });
   Group group;
+  group.options.fit = tolerant && session.bundle().accepts.refuse;
   for (std::int64_t i = 0; i < end - begin; ++i) {
-    if (auto& failure = failures[i]) {
-      group.unreadable.emplace_back(begin + i, std::move(*failure));
+    if (!failures[i].empty()) {
+      group.unreadable.emplace_back(begin + i, std::move(failures[i]));
       continue;
     }
     group.positions.push_back(begin + i);
@@ -81,7 +73,7 @@ Group read_group(const Session& session, const data::Dataset& dataset, std::int6
 
 std::vector<Prediction> score(const Session& session, const Group& group) {
   return group.images.empty() ? session.predict(group.batch)
-                              : session.predict(group.images, group.ids);
+                              : session.predict(group.images, group.ids, group.options);
 }
 
 /// Adds a row to the columns of what was said and what is known.

@@ -29,18 +29,6 @@ struct Read {
 
 using Group = std::vector<Read>;
 
-/// On the thread that read the image; with --force, Session::predict() flags what is wrong.
-void check_fit(const Session& session, bool force, Read& read) {
-  if (force || !session.bundle().accepts.refuse) return;
-  try {
-    const auto mismatches = session.mismatches(read.volume.image);
-    if (mismatches.empty()) return;
-    read.failure = fmt::format("{}: {}", read.id, fmt::join(mismatches, " "));
-  } catch (const Error& error) {
-    read.failure = fmt::format("{}: {}", read.id, error.what());
-  }
-}
-
 Group read_group(const Session& session, const std::vector<io::Input>& inputs, std::size_t begin,
                  std::size_t end, const ScoreOptions& options, data::ThreadPool& pool) {
   Group group(end - begin);
@@ -51,7 +39,8 @@ Group read_group(const Session& session, const std::vector<io::Input>& inputs, s
     read.id = input.id;
     try {
       read.volume = io::read_input(input, options.volume);
-      check_fit(session, options.force, read);
+      // With --force, Session::predict() flags what is wrong.
+      if (!options.force) read.failure = session.refusal(read.volume.image, read.id);
     } catch (const std::exception& error) {
       read.failure = error.what();
     }
@@ -79,7 +68,9 @@ void score_group(const Session& session, Group& group, const ScoreOptions& optio
     ids.push_back(group[i].id);
     positions.push_back(i);
   }
-  const SessionOptions how{options.embeddings, options.force};
+  const bool fit =
+      session.bundle().accepts.refuse && !options.force;  // read_group() has seen to it
+  const SessionOptions how{options.embeddings, options.force, fit};
   predictions.resize(group.size());
   try {
     auto scored = session.predict(images, ids, how);

@@ -191,7 +191,9 @@ std::vector<Prediction> Session::predict(const std::vector<io::Image>& images,
   for_each_named(ids, [&](std::size_t i) {
     predictions[i].id = ids[i];
     predictions[i].frames = how.frames(images[i]);
-    predictions[i].flags = impl_->check(images[i], predictions[i].frames, options.force);
+    if (!options.fit) {
+      predictions[i].flags = impl_->check(images[i], predictions[i].frames, options.force);
+    }
     predictions[i].warnings = images[i].warnings;
     for (const std::int64_t frame : predictions[i].frames) frames.push_back({i, frame});
   });
@@ -230,6 +232,16 @@ std::vector<Prediction> Session::predict(const Batch& batch, const SessionOption
 
 std::vector<std::string> Session::mismatches(const io::Image& image) const {
   return image_mismatches(impl_->bundle.accepts, image, transform().frames(image));
+}
+
+std::string Session::refusal(const io::Image& image, const std::string& id) const {
+  if (!impl_->bundle.accepts.refuse) return "";
+  try {
+    const auto sentences = mismatches(image);
+    return sentences.empty() ? "" : fmt::format("{}: {}", id, fmt::join(sentences, " "));
+  } catch (const Error& error) {
+    return fmt::format("{}: {}", id, error.what());
+  }
 }
 
 at::Tensor Session::probabilities(const at::Tensor& logits) const {

@@ -32,6 +32,7 @@ struct Prediction {
 struct SessionOptions {
   bool embeddings = false;
   bool force = false;  ///< score what the bundle refuses, with flags
+  bool fit = false;    ///< refusal() of every image was "": they are not looked at again
 };
 
 /// Bundle -> Transform -> Predictor -> calibration. Const methods are thread-safe.
@@ -64,6 +65,9 @@ class Session {
   /// or its pixels hold no picture (pixel_mismatches). Empty = nothing is wrong.
   /// \throws Error if it has no frame to score; UsageError if the bundle is not for images.
   std::vector<std::string> mismatches(const io::Image& image) const;
+
+  /// Why predict() would refuse `image` unless forced, beginning with `id`; "" if it would not.
+  std::string refusal(const io::Image& image, const std::string& id) const;
 
   /// Calibrated probabilities of logits float32 [N, L] -> float64 [N, L] (regression: values).
   at::Tensor probabilities(const at::Tensor& logits) const;

@@ -104,6 +104,24 @@ std::vector<std::byte> read_stream(const std::string& path, std::int64_t max_byt
   }
 }
 
+/// What is written when `path` is: a link is followed.
+struct Target {
+  fs::path path;
+  mode_t mode = 0;  ///< 0: there is nothing yet
+
+  bool replaceable() const { return mode == 0 || S_ISREG(mode); }  ///< else written in place
+};
+
+/// \throws Error for a folder.
+Target target_of(const std::string& path) {
+  std::error_code ignored;
+  Target target{fs::is_symlink(path, ignored) ? fs::weakly_canonical(path) : fs::path(path)};
+  struct stat info{};
+  if (::stat(target.path.c_str(), &info) == 0) target.mode = info.st_mode;
+  if (S_ISDIR(target.mode)) throw_system_error("Cannot write", path, EISDIR);
+  return target;
+}
+
 }  // namespace
 
 void sync_folder(const std::string& folder) {
@@ -138,24 +156,19 @@ std::string read_text(const std::string& path, std::int64_t max_bytes) {
 }
 
 void write_file(const std::string& path, std::span<const std::byte> bytes) {
-  std::error_code ignored;
-  const fs::path target =
-      fs::is_symlink(path, ignored) ? fs::weakly_canonical(path) : fs::path(path);
-  struct stat info{};
-  const bool exists = ::stat(target.c_str(), &info) == 0;
-  if (exists && S_ISDIR(info.st_mode)) throw_system_error("Cannot write", path, EISDIR);
-  if (exists && !S_ISREG(info.st_mode)) return write_directly(path, bytes);
-  const std::string temporary = temporary_name(target);
+  const Target target = target_of(path);
+  if (!target.replaceable()) return write_directly(path, bytes);
+  const std::string temporary = temporary_name(target.path);
   try {
-    write_durably(temporary, exists ? info.st_mode & 07777 : 0, bytes, path);
-    if (::rename(temporary.c_str(), target.c_str()) != 0) {
+    write_durably(temporary, target.mode & 07777, bytes, path);
+    if (::rename(temporary.c_str(), target.path.c_str()) != 0) {
       throw_system_error("Cannot write", path, errno);
     }
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }
-  sync_folder(target.parent_path().string());
+  sync_folder(target.path.parent_path().string());
 }
 
 void write_text(const std::string& path, std::string_view text) {
@@ -163,15 +176,10 @@ void write_text(const std::string& path, std::string_view text) {
 }
 
 void require_writable(const std::string& path) {
-  std::error_code ignored;
-  const fs::path target =
-      fs::is_symlink(path, ignored) ? fs::weakly_canonical(path) : fs::path(path);
-  struct stat info{};
-  const bool exists = ::stat(target.c_str(), &info) == 0;
-  if (exists && S_ISDIR(info.st_mode)) throw_system_error("Cannot write", path, EISDIR);
-  if (!exists || S_ISREG(info.st_mode)) {
-    const AtomicFile probe(target.string());
-  } else if (::access(target.c_str(), W_OK) != 0) {
+  const Target target = target_of(path);
+  if (target.replaceable()) {
+    const AtomicFile probe(target.path.string());
+  } else if (::access(target.path.c_str(), W_OK) != 0) {
     throw_system_error("Cannot write", path, errno);
   }
 }

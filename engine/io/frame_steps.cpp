@@ -9,17 +9,9 @@
 namespace salus::io {
 namespace {
 
-constexpr double kSamePlace = 1e-6;      ///< mm, what arithmetic in double makes
-constexpr double kSameDirection = 1e-4;  ///< of cosines, to the digits that DS text has
-constexpr double kTolerance = 0.01;      ///< of a step
-constexpr double kRounding = 0.02;       ///< mm, of the difference of two steps
-
-bool same_direction(const Vector& a, const Vector& b) {
-  for (std::size_t i = 0; i < 3; ++i) {
-    if (std::abs(a[i] - b[i]) > kSameDirection) return false;
-  }
-  return true;
-}
+constexpr double kSamePlace = 1e-6;  ///< mm, what arithmetic in double makes
+constexpr double kTolerance = 0.01;  ///< of a step
+constexpr double kRounding = 0.02;   ///< mm, of the difference of two steps
 
 /// Places along the normal of the first frame, ascending; none if the frames have no common normal.
 std::vector<double> places(const Image& image) {
@@ -30,10 +22,7 @@ std::vector<double> places(const Image& image) {
   const Vector normal = cross(first->row_cosine, first->column_cosine);
   std::vector<double> found;
   for (const auto& frame : frames) {
-    if (!frame || !same_direction(frame->row_cosine, first->row_cosine) ||
-        !same_direction(frame->column_cosine, first->column_cosine)) {
-      return {};
-    }
+    if (!frame || !same_orientation(*frame, *first)) return {};
     found.push_back(dot(frame->origin, normal));
   }
   std::sort(found.begin(), found.end());

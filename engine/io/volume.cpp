@@ -17,7 +17,6 @@ std::string Series::name(const Slice& slice) const {
 
 namespace {
 
-/// Direction cosines of slices of one series agree to the digits that DS text has.
 constexpr double kSameDirection = 1e-4;
 constexpr double kSameSpacing = 1e-4;
 
@@ -27,6 +26,15 @@ bool same_direction(const Vector& a, const Vector& b) {
   }
   return true;
 }
+
+}  // namespace
+
+bool same_orientation(const Geometry& a, const Geometry& b) {
+  return same_direction(a.row_cosine, b.row_cosine) &&
+         same_direction(a.column_cosine, b.column_cosine);
+}
+
+namespace {
 
 bool same_spacing(const Image& a, const Image& b) {
   if (a.pixel_spacing.has_value() != b.pixel_spacing.has_value()) return false;
@@ -60,9 +68,7 @@ std::string difference(const Series& series, const Slice& a, const Slice& b) {
       return "their positions are of different frames of reference";
     }
   }
-  const bool same = same_direction(a.geometry.row_cosine, b.geometry.row_cosine) &&
-                    same_direction(a.geometry.column_cosine, b.geometry.column_cosine);
-  return same ? "" : "their orientations differ";
+  return same_orientation(a.geometry, b.geometry) ? "" : "their orientations differ";
 }
 
 /// Refuses a slice that is not like the first one.

@@ -19,6 +19,10 @@ inline Vector cross(const Vector& a, const Vector& b) {
   return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
 }
 
+/// Whether rows and columns run the same way: direction cosines of slices of one series agree to the
+/// digits that DS text has.
+bool same_orientation(const Geometry& a, const Geometry& b);
+
 /// One frame of one file.
 struct Slice {
   std::size_t file = 0;

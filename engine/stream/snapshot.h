@@ -56,7 +56,7 @@ void write_snapshot(const std::string& path, std::span<const std::byte> bytes);
 std::string previous_snapshot(const std::string& path);
 
 /// For before a stream begins: what write_snapshot() needs is there. Leaves nothing behind.
-/// \throws Error if `path` is there and no regular file, or as io::require_writable().
+/// \throws Error if `path` is there and no regular file, or if no file can be made beside it.
 void require_snapshot_writable(const std::string& path);
 
 }  // namespace salus::stream

@@ -43,8 +43,6 @@ std::string render_progress(const std::string& label, std::int64_t done, std::in
 
 ProgressBar::ProgressBar(bool force) : enabled_(force || isatty(STDERR_FILENO)) {}
 
-void say_on_stderr(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
-
 void ProgressBar::start(const std::string& label, std::int64_t total) {
   label_ = label;
   total_ = total;

@@ -13,9 +13,6 @@ std::string render_progress(const std::string& label, std::int64_t done, std::in
 /// "0:04", "12:30", "1:02:03".
 std::string render_duration(double seconds);
 
-/// A line on stderr; that it cannot be read there (full, closed) ends no run.
-void say_on_stderr(const std::string& line);
-
 /// A line on stderr that is redrawn up to ten times a second; nothing at all unless stderr is a
 /// terminal (or `force`).
 class ProgressBar {

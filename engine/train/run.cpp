@@ -14,6 +14,7 @@
 #include "engine/infer/weights.h"
 #include "engine/io/error.h"
 #include "engine/io/files.h"
+#include "engine/io/say.h"
 #include "engine/train/environment.h"
 #include "engine/train/fit_estimator.h"
 #include "engine/train/held_out.h"
@@ -22,7 +23,6 @@
 #include "engine/train/out_of_fold.h"
 #include "engine/train/parts.h"
 #include "engine/train/precision.h"
-#include "engine/train/progress.h"
 #include "engine/train/publish.h"
 #include "engine/train/state.h"
 #include "engine/train/trainer.h"
@@ -291,7 +291,7 @@ void refuse_unscored(const Plan& plan, const Parts& parts, int threads) {
 }  // namespace
 
 RunResult train_run(Config& config, const Registry& registry, const RunOptions& options) {
-  const Say say = options.say ? options.say : say_on_stderr;
+  const Say say = options.say ? options.say : io::say_on_stderr;
   if (options.resume && options.fast_dev_run) {
     throw UsageError("--fast-dev-run begins anew: leave out --resume.");
   }

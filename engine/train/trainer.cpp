@@ -10,8 +10,8 @@
 
 #include "engine/core/memory.h"
 #include "engine/io/error.h"
+#include "engine/io/say.h"
 #include "engine/train/precision.h"
-#include "engine/train/progress.h"
 #include "engine/train/trainer_impl.h"
 #include "engine/train/validation.h"
 
@@ -42,7 +42,7 @@ Trainer::Impl::Impl(std::shared_ptr<Model> network, const Task& what, const Trai
       device(open_device(options.device)) {
   require_metric(task, config.monitor);
   if (device.is_cpu()) keep_memory();
-  if (!options.say) options.say = say_on_stderr;
+  if (!options.say) options.say = io::say_on_stderr;
   if (options.fast_dev_run) config.epochs = 1;
 }
 
